@@ -1,0 +1,189 @@
+"""Every tunable in one frozen object. The only module that reads the environment (`FRESHRANK_…`, `__` between sections).
+
+Child processes get the same settings through the environment: `Settings.to_env()`.
+"""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.feature_schema import FeatureSchema
+from models.tasks import DEFAULT_TASKS, Task
+
+__all__ = [
+    "CatalogueFields",
+    "FeastSettings",
+    "KafkaSecurity",
+    "LabelSettings",
+    "RankingSettings",
+    "Settings",
+    "TrainingSettings",
+    "WorkerSettings",
+]
+
+
+_JSON: TypeAdapter[object] = TypeAdapter(object)
+
+
+class Section(BaseModel):
+    """A frozen group of settings; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSecurity(Section):
+    """How to reach a cluster that asks who we are. The default is a plain listener, as the local broker has."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str = ""
+    sasl_password: SecretStr = SecretStr("")
+    ssl_ca_file: Path | None = Field(None, description="PEM of the authority that signed the brokers' certificates")
+    ssl_cert_file: Path | None = Field(None, description="PEM of our own certificate, for mutual TLS")
+    ssl_key_file: Path | None = Field(None, description="PEM of our own key, for mutual TLS")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password.get_secret_value()):
+            raise ValueError(
+                f"protocol {self.protocol} was set without a user and password; "
+                "set FRESHRANK_SECURITY__SASL_USERNAME and FRESHRANK_SECURITY__SASL_PASSWORD"
+            )
+        return self
+
+
+class CatalogueFields(Section):
+    """Which fields of catalogue items become features. `category`, `brand`, `tags`, `price` or keys of `fields`."""
+
+    affinity: tuple[str, ...] = Field(("category", "brand", "tags"), description="strings or lists a user can lean to")
+    numbers: tuple[str, ...] = Field(("price",), description="numbers, used as they are and as missing or not")
+
+    @property
+    def schema_(self) -> FeatureSchema:
+        """The feature schema these fields give."""
+        return FeatureSchema(affinity_fields=self.affinity, number_fields=self.numbers)
+
+
+class WorkerSettings(Section):
+    """The Faust worker: chunks, flushes, memory."""
+
+    chunk_records: int = Field(1000, ge=1, description="records per chunk: bounds redelivery and latency")
+    flush_interval_s: float = Field(0.2, gt=0, description="how often changed state is made durable")
+    backlog_flush_interval_s: float = Field(1.0, gt=0, description="the same while more than a chunk is waiting")
+    commit_interval_s: float = Field(1.0, gt=0, description="how often acked offsets are committed to Kafka")
+    session_timeout_s: float = Field(6.0, gt=0, description="a dead worker's partitions move after this")
+    cached_users: int = Field(50_000, ge=100, description="users in memory, per process; the rest are on disk")
+    max_ahead_s: int = Field(86_400, ge=0, description="event times further ahead of append time are rejected")
+    allowed_lateness_s: float = Field(5.0, ge=0, description="watermark = latest event time less this")
+    idle_watermark_s: float = Field(30.0, gt=0, description="a quiet partition's watermark follows the clock after this")
+    instance_id: str = Field("", description="static Kafka member id of a worker that restarts in place; empty: none")
+    metrics_port: int = Field(0, ge=0, description="port of /metrics, /health and /status on 127.0.0.1; 0: any free one")
+
+
+class LabelSettings(Section):
+    """Tasks and their windows."""
+
+    tasks: tuple[Task, ...] = DEFAULT_TASKS
+    click_window_s: float = Field(60.0, gt=0, description="overrides the window of the click task")
+    open_slates_max: int = Field(200_000, ge=100, description="per partition; the oldest close early beyond it, counted")
+
+    @property
+    def windows_s(self) -> dict[str, float]:
+        """Window of each task in seconds of event time after the slate was shown."""
+        return {t.name: self.click_window_s if t.name == "click" else float(t.window_s) for t in self.tasks}
+
+
+class RankingSettings(Section):
+    """What is ranked, when, and how scores become a list."""
+
+    score_weights: dict[str, float] = Field(
+        default_factory=lambda: {t.name: t.score_weight for t in DEFAULT_TASKS},
+        description="score = sum of weight x prediction (dwell: expected log seconds after a shown item)",
+    )
+    surfaces: tuple[str, ...] = Field(("home",), description="surfaces re-ranked for each active user")
+    candidates: int = Field(200, ge=1, description="items scored when the candidates are our own")
+    k: int = Field(20, ge=1, description="items in a list of our own, and of a request that names no k")
+    rerank_interval_s: float = Field(1.0, ge=0, description="a user's surface is refreshed at most this often")
+    rerank_max_delay_s: float = Field(5.0, gt=0, description="triggers older than this are shed, counted")
+    rerank_active_users: int = Field(200, ge=0, description="most recent users re-ranked when a new model comes")
+    category_share_max: float = Field(0.5, gt=0, le=1, description="largest share of a list from one category")
+    explore_frac: float = Field(0.05, ge=0, le=1, description="chance that one place of an own list explores")
+    threads: int = Field(1, ge=1, description="torch threads of the scorer")
+
+
+class TrainingSettings(Section):
+    """The trainer: buffer, rounds, gate."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    round_slates: int = Field(256, ge=1, description="a round starts when so many learnable slates are new")
+    round_interval_s: float | None = Field(10.0, description="or this long after the last, if any is new; none: rows only")
+    judge_frac: float = Field(0.25, gt=0, lt=1, description="newest share of a round that only judges the challenger")
+    replay_slates: int = Field(192, ge=0, description="older slates learned again in each step")
+    buffer_days: float = Field(14.0, gt=0, description="event time kept in the replay buffer")
+    buffer_max_bytes: int = Field(4 << 30, ge=1 << 20, description="the oldest slates leave beyond this")
+    keep_versions: int = Field(10, ge=2, description="published versions kept on disk")
+    seed: int = 0
+    threads: int = Field(1, ge=1, description="torch threads of the trainer")
+    nice: int = Field(10, ge=0, le=19, description="the trainer yields to the worker on a shared machine")
+    metrics_port: int = Field(0, ge=0, description="port of /metrics, /health and /status on 127.0.0.1; 0: any free one")
+
+
+class FeastSettings(Section):
+    """The online store behind Feast."""
+
+    online_store: Literal["rocksdict", "redis"] = "rocksdict"
+    redis_connection_string: SecretStr = SecretStr("127.0.0.1:6379")
+    history_interval_s: float = Field(300.0, gt=0, description="how often written rows land as a Parquet part")
+    history_rows: int = Field(100_000, ge=1, description="or after so many rows")
+
+
+class Settings(BaseSettings):
+    """All settings of one deployment. Fields are documented where they stand; `freshrank` prints them in `--help`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FRESHRANK_", env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+    )
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    data_dir: Path = Path(".freshrank")
+    topic_prefix: str = "freshrank."
+    num_partitions: int = Field(12, ge=1, description="of every partitioned topic; cannot change later: users would move")
+    replication_factor: int = Field(1, ge=1)
+    security: KafkaSecurity = KafkaSecurity()
+    catalogue: CatalogueFields = CatalogueFields()
+    worker: WorkerSettings = WorkerSettings()
+    labels: LabelSettings = LabelSettings()
+    ranking: RankingSettings = Field(default_factory=RankingSettings)
+    training: TrainingSettings = TrainingSettings()
+    feast: FeastSettings = FeastSettings()
+
+    @property
+    def worker_group(self) -> str:
+        """Consumer group of the workers."""
+        return f"{self.topic_prefix}worker"
+
+    @property
+    def trainer_group(self) -> str:
+        """Consumer group of the trainer."""
+        return f"{self.topic_prefix}trainer"
+
+    def to_env(self) -> dict[str, str]:
+        """The environment that gives a child process these settings, secrets included."""
+        return _flatten("FRESHRANK_", self.model_dump(mode="python", exclude_defaults=True))
+
+
+def _flatten(prefix: str, values: dict[str, object]) -> dict[str, str]:
+    env: dict[str, str] = {}
+    for name, value in values.items():
+        key = f"{prefix}{name.upper()}"
+        if isinstance(value, SecretStr):
+            env[key] = value.get_secret_value()
+        elif isinstance(value, (str, Path)):
+            env[key] = str(value)
+        elif isinstance(value, dict) and not prefix.endswith("RANKING__"):
+            env |= _flatten(f"{key}__", value)
+        else:
+            env[key] = _JSON.dump_json(value).decode()
+    return env
