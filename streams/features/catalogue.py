@@ -1,0 +1,139 @@
+"""Catalogue columns by slot: kind, price, stock, declared numbers, and the values of declared affinity fields.
+
+Values of affinity fields (strings and lists of strings) are interned to integers over all fields, so that a user's
+leaning towards a field's values is array arithmetic.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.settings import CatalogueFields
+
+__all__ = ["KINDS", "CatalogueColumns"]
+
+KINDS: tuple[str, ...] = ("product", "coupon", "ad")
+NO_VALUES: NDArray[np.int32] = np.zeros(0, np.int32)
+
+
+class CatalogueColumns:
+    """Items by slot, as the catalogue describes them. Arrays are valid for `[:n]`.
+
+    `number`: float32[n, number fields], NaN where missing. `value_ids[slot]`: int32 ids of the item's field values.
+    `field_of[value id]`: index of the value's affinity field. `values[value id]`: its text.
+    """
+
+    def __init__(self, fields: CatalogueFields) -> None:
+        self.fields = fields
+        self.item_ids: list[str] = []
+        self._slot_of: dict[str, int] = {}
+        self.is_known: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self.in_stock: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self.kind: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        self.price: NDArray[np.float32] = np.zeros(0, np.float32)
+        self.bid: NDArray[np.float32] = np.zeros(0, np.float32)
+        self.category: NDArray[np.int32] = np.zeros(0, np.int32)
+        self.first_seen_ms: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.number: NDArray[np.float32] = np.zeros((0, len(fields.numbers)), np.float32)
+        self.value_ids: list[NDArray[np.int32]] = []
+        self.texts: dict[int, str] = {}
+        self.values: list[str] = []
+        self.field_of: NDArray[np.int16] = np.zeros(64, np.int16)
+        self._value_id: dict[tuple[int, str], int] = {}
+        self._category_id: dict[str, int] = {}
+
+    @property
+    def n(self) -> int:
+        """Number of slots in use."""
+        return len(self.item_ids)
+
+    def slot(self, item_id: str) -> int:
+        """The slot of an item id, made when new."""
+        found = self._slot_of.get(item_id)
+        if found is None:
+            found = self._slot_of[item_id] = len(self.item_ids)
+            if found >= len(self.is_known):
+                self._grow(max(1024, 2 * found))
+            self.item_ids.append(item_id)
+            self.value_ids.append(NO_VALUES)
+            self.price[found] = self.bid[found] = np.nan
+            self.number[found] = np.nan
+            self.category[found] = -1
+            self.in_stock[found] = True
+        return found
+
+    def slots(self, item_ids: Sequence[str]) -> NDArray[np.int32]:
+        """int32[n] slots, made when new."""
+        return np.array([self.slot(item_id) for item_id in item_ids], np.int32)
+
+    def _grow(self, capacity: int) -> None:
+        for name in ("is_known", "in_stock", "kind", "price", "bid", "category", "first_seen_ms", "number"):
+            old = getattr(self, name)
+            new = np.zeros((capacity, *old.shape[1:]), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+    def upsert(self, item: Mapping[str, Any], seen_at_ms: int) -> int:
+        """Take an item's fields as they are now; what the record leaves out is unknown. Returns the slot."""
+        slot = self.slot(item["item_id"])
+        if not self.first_seen_ms[slot]:
+            self.first_seen_ms[slot] = seen_at_ms
+        self.is_known[slot] = True
+        self.in_stock[slot] = item.get("in_stock", True)
+        self.kind[slot] = KINDS.index(item.get("kind", "product"))
+        self.price[slot] = item.get("price", np.nan)
+        self.bid[slot] = item.get("bid", np.nan)
+        category = item.get("category")
+        if category:
+            self.category[slot] = self._category_id.setdefault(category, len(self._category_id))
+        else:
+            self.category[slot] = -1
+        self.number[slot] = [_number(field_value(item, name)) for name in self.fields.numbers]
+        self.value_ids[slot] = self._intern(item)
+        self.texts[slot] = " ".join(_words(item))
+        return slot
+
+    def remove(self, item_id: str) -> int:
+        """Take an item out of the catalogue: no candidate any more, but its fields stay for lists still shown."""
+        slot = self.slot(item_id)
+        self.is_known[slot] = False
+        return slot
+
+    def _intern(self, item: Mapping[str, Any]) -> NDArray[np.int32]:
+        ids: list[int] = []
+        for index, name in enumerate(self.fields.affinity):
+            ids += dict.fromkeys(self.value_id(index, text) for text in _texts(field_value(item, name)))
+        return np.array(ids, np.int32)
+
+    def value_id(self, field: int, text: str) -> int:
+        """The id of a field's value, made when new."""
+        found = self._value_id.get((field, text))
+        if found is None:
+            found = self._value_id[field, text] = len(self.values)
+            if found >= len(self.field_of):
+                self.field_of = np.concatenate([self.field_of, np.zeros(found, np.int16)])
+            self.field_of[found] = field
+            self.values.append(text)
+        return found
+
+
+def field_value(item: Mapping[str, Any], name: str) -> Any:
+    """A field of an item by name: a standard one, or one of `fields`."""
+    return item[name] if name in item else item.get("fields", {}).get(name)
+
+
+def _texts(value: Any) -> list[str]:
+    if value is None or value == "":
+        return []
+    return [str(v) for v in value] if isinstance(value, list) else [str(value)]
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else float("nan")
+
+
+def _words(item: Mapping[str, Any]) -> list[str]:
+    named = (item.get(name) for name in ("title", "category", "brand", "text"))
+    return [str(text) for text in named if text] + [str(tag) for tag in item.get("tags", ())]

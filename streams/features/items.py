@@ -1,0 +1,125 @@
+"""Everything a worker knows about items: one slot per item id, catalogue columns and summed counters in arrays.
+
+Counters come from several `events` partitions (sources). Each source's values are absolute, so the sum over sources is
+the same however often a record is repeated. Own partitions add events at once; others arrive on `item-counts`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.feature_schema import EVENT_KINDS, HORIZONS
+from streams.features.catalogue import CatalogueColumns
+from streams.features.decay import HALF_LIVES_MS, add_decayed
+from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND, SourceCounts
+from streams.settings import CatalogueFields
+
+__all__ = ["ItemTable"]
+
+MAX_NEIGHBOURS = 64
+# Base rate before enough was seen, and how much counts as enough: the usual click rate of a shop list.
+PRIOR_CLICK_RATE, MIN_IMPRESSIONS = 0.05, 100
+
+
+class ItemTable(CatalogueColumns):
+    """Items by slot. Arrays are valid for `[:n]`; see `CatalogueColumns` for the catalogue's columns.
+
+    `totals`: int64[n, 6]; `decayed`: float64[n, H, K], valid at `at_ms`: int64[n].
+    """
+
+    def __init__(self, fields: CatalogueFields, num_sources: int) -> None:
+        super().__init__(fields)
+        self.totals: NDArray[np.int64] = np.zeros((0, NUM_TOTALS), np.int64)
+        self.decayed: NDArray[np.float64] = np.zeros((0, len(HORIZONS), len(EVENT_KINDS)))
+        self.at_ms: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.sources = [SourceCounts() for _ in range(num_sources)]
+        self._neighbours: dict[int, tuple[NDArray[np.int32], NDArray[np.float32]]] = {}
+        self._num_impressions = self._num_clicks = 0
+        self.slot("")  # slot 0: no item; keeps 0 out of every list
+
+    def _grow(self, capacity: int) -> None:
+        super()._grow(capacity)
+        for name in ("totals", "decayed", "at_ms"):
+            old = getattr(self, name)
+            new = np.zeros((capacity, *old.shape[1:]), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+    @property
+    def base_rate(self) -> float:
+        """Clicks per shown item over everything counted, kept inside [0.001, 0.5]."""
+        if self._num_impressions < MIN_IMPRESSIONS:
+            return PRIOR_CLICK_RATE
+        return min(max(self._num_clicks / self._num_impressions, 0.001), 0.5)
+
+    def count(self, source: int, slots: NDArray[np.int32], kind: int, at_ms: int) -> None:
+        """Count one event of `kind` for each slot (no slot twice), from an own partition."""
+        counts = self.sources[source]
+        counts.add(counts.rows(slots), kind, at_ms)
+        add_decayed(self.decayed, self.at_ms, slots, kind, at_ms)
+        total = TOTAL_OF_KIND[kind]
+        if total >= 0:
+            self.totals[slots, total] += 1
+            self._num_impressions += len(slots) * (total == 0)
+            self._num_clicks += len(slots) * (total == 2)
+
+    def add_dwell(self, source: int, slot: int, delta_ms: int) -> None:
+        """Change the dwell total of an item; negative when a heartbeat replaces a larger one."""
+        counts = self.sources[source]
+        counts.totals[counts.row(slot), NUM_TOTALS - 1] += delta_ms
+        self.totals[slot, NUM_TOTALS - 1] += delta_ms
+
+    def add_co_click(self, source: int, slot: int, others: Sequence[int], at_ms: int) -> None:
+        """Count that a user who clicked `others` clicked `slot`, in both directions."""
+        counts = self.sources[source]
+        for other in others:
+            counts.add_neighbour(slot, other, at_ms)
+            counts.add_neighbour(other, slot, at_ms)
+            self._neighbours.pop(other, None)
+        self._neighbours.pop(slot, None)
+
+    def apply(self, source: int, item_id: str, record: Mapping[str, Any]) -> bool:
+        """Take a source's absolute record from `item-counts`. False when what we hold is as new or newer."""
+        slot = self.slot(item_id)
+        counts = self.sources[source]
+        neighbours = {self.slot(other): (weight, at_ms) for other, weight, at_ms in record["neighbours"]}
+        if not counts.replace(slot, record, neighbours):
+            return False
+        self._sum(slot)
+        return True
+
+    def sum_source(self, source: int) -> None:
+        """Sum again every item of a source whose rows were loaded or dropped as a whole."""
+        for slot in self.sources[source].slots():
+            self._sum(slot)
+
+    def _sum(self, slot: int) -> None:
+        held = [(s, s.row_of[slot]) for s in self.sources if slot in s.row_of]
+        before = self.totals[slot].copy()
+        self.totals[slot] = 0
+        self.decayed[slot] = 0.0
+        self.at_ms[slot] = at_ms = max((int(s.at_ms[row]) for s, row in held), default=0)
+        for s, row in held:
+            self.totals[slot] += s.totals[row]
+            factor = np.exp2((int(s.at_ms[row]) - at_ms) / HALF_LIVES_MS)
+            self.decayed[slot] += s.decayed[row] * factor[:, None]
+        self._num_impressions += int(self.totals[slot, 0] - before[0])
+        self._num_clicks += int(self.totals[slot, 2] - before[2])
+        self._neighbours.pop(slot, None)
+
+    def neighbours(self, slot: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Items clicked by users who clicked this one, with decayed counts, strongest first, at most 64."""
+        cached = self._neighbours.get(slot)
+        if cached is None:
+            cached = self._neighbours[slot] = self._merge_neighbours(slot)
+        return cached
+
+    def _merge_neighbours(self, slot: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        sums: dict[int, float] = {}
+        for source in self.sources:
+            for other, weight in source.neighbours_of(slot):
+                sums[other] = sums.get(other, 0.0) + weight
+        best = sorted(sums.items(), key=lambda pair: (-pair[1], self.item_ids[pair[0]]))[:MAX_NEIGHBOURS]
+        return (np.array([other for other, _ in best], np.int32), np.array([w for _, w in best], np.float32))
