@@ -3,6 +3,7 @@
 Child processes get the same settings through the environment: `Settings.to_env()`.
 """
 
+import os
 from pathlib import Path
 from typing import Literal, Self
 
@@ -143,7 +144,12 @@ class Settings(BaseSettings):
     """All settings of one deployment. Fields are documented where they stand; `freshrank` prints them in `--help`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FRESHRANK_", env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+        env_prefix="FRESHRANK_",
+        env_nested_delimiter="__",
+        env_parse_none_str="null",
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
     )
 
     bootstrap_servers: str = "127.0.0.1:9092"
@@ -172,6 +178,10 @@ class Settings(BaseSettings):
     def to_env(self) -> dict[str, str]:
         """The environment that gives a child process these settings, secrets included."""
         return _flatten("FRESHRANK_", self.model_dump(mode="python", exclude_defaults=True))
+
+    def child_env(self) -> dict[str, str]:
+        """Our environment with these settings in place of those it may hold, for a child process."""
+        return {k: v for k, v in os.environ.items() if not k.startswith("FRESHRANK_")} | self.to_env()
 
 
 def _flatten(prefix: str, values: dict[str, object]) -> dict[str, str]:
