@@ -87,13 +87,13 @@ class LabelSettings(Section):
     """Tasks and their windows."""
 
     tasks: tuple[Task, ...] = DEFAULT_TASKS
-    click_window_s: float = Field(60.0, gt=0, description="overrides the window of the click task")
+    window_overrides_s: dict[str, float] = Field({}, description="windows by task name, where not the task's own")
     open_slates_max: int = Field(200_000, ge=100, description="per partition; the oldest close early beyond it, counted")
 
     @property
     def windows_s(self) -> dict[str, float]:
         """Window of each task in seconds of event time after the slate was shown."""
-        return {t.name: self.click_window_s if t.name == "click" else float(t.window_s) for t in self.tasks}
+        return {t.name: self.window_overrides_s.get(t.name, float(t.window_s)) for t in self.tasks}
 
 
 class RankingSettings(Section):
@@ -177,23 +177,19 @@ class Settings(BaseSettings):
 
     def to_env(self) -> dict[str, str]:
         """The environment that gives a child process these settings, secrets included."""
-        return _flatten("FRESHRANK_", self.model_dump(mode="python", exclude_defaults=True))
-
-    def child_env(self) -> dict[str, str]:
-        """Our environment with these settings in place of those it may hold, for a child process."""
-        return {k: v for k, v in os.environ.items() if not k.startswith("FRESHRANK_")} | self.to_env()
+        return _flatten("FRESHRANK_", self)
 
 
-def _flatten(prefix: str, values: dict[str, object]) -> dict[str, str]:
+def _flatten(prefix: str, section: BaseModel) -> dict[str, str]:
     env: dict[str, str] = {}
-    for name, value in values.items():
-        key = f"{prefix}{name.upper()}"
-        if isinstance(value, SecretStr):
+    for name in section.model_fields_set:
+        key, value = f"{prefix}{name.upper()}", getattr(section, name)
+        if isinstance(value, BaseModel):
+            env |= _flatten(f"{key}__", value)
+        elif isinstance(value, SecretStr):
             env[key] = value.get_secret_value()
         elif isinstance(value, (str, Path)):
             env[key] = str(value)
-        elif isinstance(value, dict) and not prefix.endswith("RANKING__"):
-            env |= _flatten(f"{key}__", value)
         else:
             env[key] = _JSON.dump_json(value).decode()
     return env

@@ -1,0 +1,71 @@
+"""Which label an action gives to which place of a slate. Event time decides, never arrival.
+
+An action at t belongs to a slate shown at s when s - lateness <= t <= s + the task's window, also when it arrives
+before its impression (it waits) or after the window was closed (its labels are sent again).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from streams.examples.slates import Slate, Waiting
+
+__all__ = ["TASK_OF_TYPE", "act", "show"]
+
+# The task that an event type labels. A cancel takes the order's label back.
+TASK_OF_TYPE: Mapping[str, str] = {
+    "click": "click", "dwell": "dwell", "cart": "cart", "order": "order", "cancel": "order", "dislike": "dislike",
+}
+# Actions kept for a slate not seen yet; a flood beyond it is not worth remembering.
+MAX_WAITING = 200
+
+
+def show(
+    slate: Slate, slots: Sequence[int], at_ms: int, windows_s: Mapping[str, float], lateness_ms: int
+) -> tuple[list[int], set[str]]:
+    """Add what an impression shows. Returns the new places, and the tasks that waiting actions labelled."""
+    first = len(slate.slots)
+    slate.slots += [slot for slot in dict.fromkeys(slots) if slot not in slate.slots]
+    new = list(range(first, len(slate.slots)))
+    if new:
+        slate.num_parts += 1
+    if not slate.shown_at_ms:
+        slate.shown_at_ms = at_ms
+    waiting, slate.waiting = slate.waiting, []
+    changed = set[str]()
+    for action in waiting:
+        changed |= act(slate, action, windows_s, lateness_ms)
+    return new, changed
+
+
+def act(slate: Slate, action: Waiting, windows_s: Mapping[str, float], lateness_ms: int) -> set[str]:
+    """Apply one action; returns the tasks whose labels changed (none, or one)."""
+    if action.slot not in slate.slots:
+        # Its part of the slate may still come; a slate that never shows the item forgets it with its state.
+        if len(slate.waiting) < MAX_WAITING:
+            slate.waiting.append(action)
+        return set()
+    task = TASK_OF_TYPE[action.type]
+    since_ms = action.at_ms - slate.shown_at_ms
+    if task not in windows_s or not -lateness_ms <= since_ms <= windows_s[task] * 1000:
+        return set()
+    place = slate.slots.index(action.slot)
+    labels = slate.labels.setdefault(task, {})
+    if action.type == "dwell":
+        return {task} if _dwell(slate, labels, place, action) else set()
+    if action.type == "cancel":
+        return {task} if labels.pop(place, None) is not None else set()
+    if place in labels:
+        return set()
+    labels[place] = 1.0
+    return {task}
+
+
+def _dwell(slate: Slate, labels: dict[int, float], place: int, action: Waiting) -> bool:
+    if slate.dwell_at_ms.get(place, -1) > action.at_ms:
+        return False
+    slate.dwell_at_ms[place] = action.at_ms
+    was_open = place in slate.open_visits
+    if was_open == action.is_final:
+        slate.open_visits = sorted({*slate.open_visits, place} if not was_open else {*slate.open_visits} - {place})
+    is_changed = labels.get(place) != action.dwell_s or was_open == action.is_final
+    labels[place] = action.dwell_s
+    return is_changed

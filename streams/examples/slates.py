@@ -1,0 +1,88 @@
+"""A slate: a list some user was shown (or will be, once ranked), its labels so far, and what was sent about it.
+
+Labels are kept sparse, by place in the slate. Places are in order of first sight; a later impression adds places.
+"""
+
+from typing import Any
+
+import msgspec
+
+from streams.features.catalogue import CatalogueColumns
+
+__all__ = ["Slate", "Waiting", "decode_slate", "encode_slate", "slate_key"]
+
+
+class Waiting(msgspec.Struct, array_like=True):
+    """An action that came before the impression it belongs to."""
+
+    type: str
+    slot: int
+    at_ms: int
+    dwell_s: float = 0.0
+    is_final: bool = True
+
+
+class Slate(msgspec.Struct):
+    """One slate of one user. Times are event times in ms; `shown_at_ms` is 0 until the impression comes.
+
+    `labels[task][place]`: value above 0. `dwell_at_ms[place]`: time of the heartbeat that counts.
+    `open_visits`: places whose last heartbeat was not final. `closed`: tasks whose window is over.
+    `revisions[task]`: number of the last labels sent. `relevance`: of the rank request, by slot.
+    """
+
+    user_id: str
+    slate_id: str
+    surface: str
+    created_at_ms: int
+    shown_at_ms: int = 0
+    num_parts: int = 0
+    slots: list[int] = msgspec.field(default_factory=list)
+    labels: dict[str, dict[int, float]] = msgspec.field(default_factory=dict)
+    dwell_at_ms: dict[int, int] = msgspec.field(default_factory=dict)
+    open_visits: list[int] = msgspec.field(default_factory=list)
+    closed: list[str] = msgspec.field(default_factory=list)
+    revisions: dict[str, int] = msgspec.field(default_factory=dict)
+    waiting: list[Waiting] = msgspec.field(default_factory=list)
+    query: str = ""
+    relevance: dict[int, float] = msgspec.field(default_factory=dict)
+    policy: str = "score"
+    propensities: dict[int, float] = msgspec.field(default_factory=dict)
+    model_version: int = 0
+
+    @property
+    def key(self) -> str:
+        """Key of the state record."""
+        return slate_key(self.user_id, self.slate_id)
+
+
+def slate_key(user_id: str, slate_id: str) -> str:
+    """Slate ids are the site's; two users may be given the same one."""
+    return f"{user_id}\0{slate_id}"
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(dict[str, Any])
+
+
+def encode_slate(slate: Slate, items: CatalogueColumns) -> bytes:
+    """JSON with item ids instead of slots."""
+    ids = items.item_ids
+    record: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(slate).items() if v}
+    record["slots"] = [ids[slot] for slot in slate.slots]
+    record["waiting"] = [(w.type, ids[w.slot], w.at_ms, w.dwell_s, w.is_final) for w in slate.waiting]
+    for name in ("relevance", "propensities"):
+        record[name] = {ids[slot]: value for slot, value in getattr(slate, name).items()}
+    return _ENCODER.encode(record)
+
+
+def decode_slate(raw: bytes, items: CatalogueColumns) -> Slate:
+    """The slate of `encode_slate`."""
+    record = _DECODER.decode(raw)
+    record["slots"] = [items.slot(item_id) for item_id in record["slots"]]
+    record["waiting"] = [Waiting(w[0], items.slot(w[1]), *w[2:]) for w in record["waiting"]]
+    for name in ("relevance", "propensities"):
+        record[name] = {items.slot(item_id): value for item_id, value in record[name].items()}
+    labels = record.get("labels", {})
+    record["labels"] = {task: {int(place): value for place, value in held.items()} for task, held in labels.items()}
+    record["dwell_at_ms"] = {int(place): at_ms for place, at_ms in record.get("dwell_at_ms", {}).items()}
+    return Slate(**record)

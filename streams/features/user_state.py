@@ -1,0 +1,196 @@
+"""What we know of one user: totals, decayed counters, recent actions, answers to shown items, affinities, session.
+
+Items and field values are kept as the worker's own numbers (slots, value ids) while in memory, and as text on disk.
+Everything is capped, so a user's record stays a few kB however active the user is.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from models.feature_schema import EVENT_KINDS, HORIZONS
+from streams.features.catalogue import CatalogueColumns
+from streams.features.decay import add_decayed_list
+from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND
+
+__all__ = ["Answers", "OpenDwell", "UserState", "decode_user", "encode_user"]
+
+MAX_ACTIONS = 50
+MAX_ANSWERS = 96
+MAX_VALUES_PER_FIELD = 64
+MAX_OPEN_DWELLS = 20
+AFFINITY_HALF_LIFE_MS = 7 * 86_400_000
+SESSION_GAP_MS = 30 * 60_000
+NUM_DECAYED = len(HORIZONS) * len(EVENT_KINDS)
+CLICK = EVENT_KINDS.index("click")
+# How much an action says about liking a field's value; a dislike takes away what a cart gives.
+AFFINITY_WEIGHT: dict[str, float] = {"view": 1.0, "click": 1.0, "cart": 4.0, "order": 8.0, "dislike": -4.0}
+
+
+class Answers(msgspec.Struct):
+    """One shown slate as the user answered it: items, and whether each was clicked (1), disliked (-1) or passed (0)."""
+
+    slate_id: str
+    surface: str
+    at_ms: int
+    slots: list[int]
+    clicked: list[int]
+
+
+class OpenDwell(msgspec.Struct):
+    """The latest heartbeat of a visit; a later one replaces it."""
+
+    at_ms: int
+    dwell_ms: int
+
+
+class UserState(msgspec.Struct):
+    """A user as of the last event applied. Times are event times in ms; weights of `affinity` are valid at its time."""
+
+    user_id: str
+    totals: list[int] = msgspec.field(default_factory=lambda: [0] * NUM_TOTALS)
+    decayed: list[float] = msgspec.field(default_factory=lambda: [0.0] * NUM_DECAYED)
+    decayed_at_ms: int = 0
+    num_slates: int = 0
+    last_event_ms: int = 0
+    session_id: str = ""
+    num_session_actions: int = 0
+    action_slots: list[int] = msgspec.field(default_factory=list)
+    action_kinds: list[int] = msgspec.field(default_factory=list)
+    action_at_ms: list[int] = msgspec.field(default_factory=list)
+    answers: list[Answers] = msgspec.field(default_factory=list)
+    affinity: list[dict[int, float]] = msgspec.field(default_factory=list)
+    affinity_at_ms: int = 0
+    dwells: dict[str, OpenDwell] = msgspec.field(default_factory=dict)
+    price_sum: float = 0.0
+    num_prices: int = 0
+
+    def touch(self, at_ms: int, session_id: str | None) -> None:
+        """Note that the user did something: sessions end by a new id or after half an hour of quiet."""
+        is_new_id = bool(session_id) and session_id != self.session_id
+        if is_new_id or at_ms - self.last_event_ms > SESSION_GAP_MS:
+            self.num_session_actions = 0
+        if is_new_id and session_id:
+            self.session_id = session_id
+        self.num_session_actions += 1
+        self.last_event_ms = max(self.last_event_ms, at_ms)
+
+    def count(self, kind: int, at_ms: int, num: int = 1) -> None:
+        """Count `num` events of a kind at an event time."""
+        if TOTAL_OF_KIND[kind] >= 0:
+            self.totals[TOTAL_OF_KIND[kind]] += num
+        self.decayed_at_ms = add_decayed_list(self.decayed, self.decayed_at_ms, kind, len(EVENT_KINDS), at_ms, num)
+
+    def add_answers(self, answers: Answers) -> None:
+        """Remember a shown slate; the oldest leave beyond 96 items."""
+        self.answers.append(answers)
+        while len(self.answers) > 1 and sum(len(a.slots) for a in self.answers) > MAX_ANSWERS:
+            del self.answers[0]
+
+    def answer(self, slate_id: str, slot: int, value: int) -> None:
+        """Mark an item of a remembered slate as clicked or disliked."""
+        for answers in reversed(self.answers):
+            if answers.slate_id == slate_id and slot in answers.slots:
+                answers.clicked[answers.slots.index(slot)] = value
+                return
+
+    def latest_slate_with(self, slot: int, since_ms: int) -> str | None:
+        """The slate that an action without slate id belongs to: the newest that showed the item, a clicked one first."""
+        shown = None
+        for answers in reversed(self.answers):
+            if answers.at_ms >= since_ms and slot in answers.slots:
+                if answers.clicked[answers.slots.index(slot)] > 0:
+                    return answers.slate_id
+                shown = shown or answers.slate_id
+        return shown
+
+    def add_action(self, slot: int, kind: int, at_ms: int) -> None:
+        """Remember an action; the oldest leaves beyond 50."""
+        self.action_slots.append(slot)
+        self.action_kinds.append(kind)
+        self.action_at_ms.append(at_ms)
+        if len(self.action_slots) > MAX_ACTIONS:
+            del self.action_slots[0], self.action_kinds[0], self.action_at_ms[0]
+
+    def recently_clicked(self, num: int) -> list[int]:
+        """Slots of the latest clicked items, newest first, each once."""
+        clicked = [s for s, k in zip(self.action_slots, self.action_kinds, strict=True) if k == CLICK]
+        return list(dict.fromkeys(reversed(clicked)))[:num]
+
+    def lean(self, items: CatalogueColumns, slot: int, weight: float, at_ms: int) -> None:
+        """Move the affinities towards the item's field values (away for a negative weight)."""
+        while len(self.affinity) < len(items.fields.affinity):
+            self.affinity.append({})
+        if at_ms > self.affinity_at_ms:
+            self._decay_affinity(at_ms)
+        weight *= 2.0 ** ((at_ms - self.affinity_at_ms) / AFFINITY_HALF_LIFE_MS)
+        for value in items.value_ids[slot].tolist():
+            held = self.affinity[items.field_of[value]]
+            held[value] = held.get(value, 0.0) + weight
+            if len(held) > MAX_VALUES_PER_FIELD:
+                del held[min(held, key=lambda v: (abs(held[v]), items.values[v]))]
+
+    def _decay_affinity(self, at_ms: int) -> None:
+        kept = 2.0 ** ((self.affinity_at_ms - at_ms) / AFFINITY_HALF_LIFE_MS)
+        for held in self.affinity:
+            for value in held:
+                held[value] *= kept
+        self.affinity_at_ms = at_ms
+
+    def replace_dwell(self, key: str, at_ms: int, dwell_ms: int) -> int:
+        """Take a heartbeat of a visit; returns by how much the dwell total changes (0 for an older heartbeat)."""
+        before = self.dwells.pop(key, None)
+        if before is not None and before.at_ms > at_ms:
+            self.dwells[key] = before
+            return 0
+        self.dwells[key] = OpenDwell(at_ms, dwell_ms)
+        if len(self.dwells) > MAX_OPEN_DWELLS:
+            del self.dwells[next(iter(self.dwells))]
+        delta_ms = dwell_ms - (before.dwell_ms if before else 0)
+        self.totals[NUM_TOTALS - 1] += delta_ms
+        return delta_ms
+
+    def end_visit(self, key: str, at_ms: int) -> None:
+        """A new view or click of the item starts a new visit: dwell after it adds instead of replacing."""
+        held = self.dwells.get(key)
+        if held is not None and held.at_ms < at_ms:
+            del self.dwells[key]
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder()
+
+
+def encode_user(user: UserState, items: CatalogueColumns) -> bytes:
+    """JSON with item ids and field values as text."""
+    ids = items.item_ids
+    record: dict[str, Any] = msgspec.structs.asdict(user)
+    record["action_slots"] = [ids[slot] for slot in user.action_slots]
+    record["answers"] = [
+        (a.slate_id, a.surface, a.at_ms, [ids[slot] for slot in a.slots], a.clicked) for a in user.answers
+    ]
+    record["affinity"] = {
+        name: [(items.values[value], weight) for value, weight in held.items()]
+        for name, held in zip(items.fields.affinity, user.affinity, strict=False)
+    }
+    return _ENCODER.encode(record)
+
+
+def decode_user(raw: bytes, items: CatalogueColumns) -> UserState:
+    """The user of `encode_user`; affinities to fields that are no longer declared are left out."""
+    record: dict[str, Any] = _DECODER.decode(raw)
+    record["action_slots"] = [items.slot(item_id) for item_id in record["action_slots"]]
+    record["answers"] = [
+        Answers(slate_id, surface, at_ms, [items.slot(item_id) for item_id in shown], clicked)
+        for slate_id, surface, at_ms, shown, clicked in record["answers"]
+    ]
+    record["affinity"] = [
+        _values(items, index, record["affinity"].get(name, ())) for index, name in enumerate(items.fields.affinity)
+    ]
+    record["dwells"] = {key: OpenDwell(**held) for key, held in record["dwells"].items()}
+    return UserState(**record)
+
+
+def _values(items: CatalogueColumns, field: int, held: Sequence[tuple[str, float]]) -> dict[int, float]:
+    return {items.value_id(field, text): weight for text, weight in held}
