@@ -42,15 +42,17 @@ class LagMetrics:
     """How far a consumer group is behind, by partition. Names as in kafka_exporter and kafka-lag-exporter."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.lag = Gauge("kafka_consumergroup_lag", "end offset less committed offset", _GROUP_TOPIC, registry=registry)
+        self.lag = Gauge("kafka_consumergroup_lag", "end offset less committed", _GROUP_TOPIC, registry=registry)
         self.lag_s = Gauge(
-            "kafka_consumergroup_group_lag_seconds", "age of the oldest record not committed", _GROUP_TOPIC,
+            "kafka_consumergroup_group_lag_seconds",
+            "age of the oldest record not committed",
+            _GROUP_TOPIC,
             registry=registry,
         )
         self.committed = Gauge(
             "kafka_consumergroup_current_offset", "committed offset", _GROUP_TOPIC, registry=registry
         )
-        self.end = Gauge("kafka_topic_partition_current_offset", "end offset", ("topic", "partition"), registry=registry)
+        self.end = Gauge("kafka_topic_partition_current_offset", "end offset", _GROUP_TOPIC[1:], registry=registry)
 
     def record(self, group: str, topic: str, partition: int, *, committed: int, end: int) -> None:
         """Set committed and end offset, and the lag between them."""

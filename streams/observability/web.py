@@ -53,7 +53,7 @@ class RoleServer:
     added to the status. Port 0 takes any free one. Raises OSError when the port is taken.
     """
 
-    def __init__(  # noqa: PLR0913 -- one keyword per fact of the role
+    def __init__(
         self,
         *,
         name: str,
@@ -84,11 +84,13 @@ class RoleServer:
     async def start(self) -> None:
         """Listen and write the run file."""
         app = web.Application()
-        app.add_routes([
-            web.get("/metrics", self._get_metrics),
-            web.get("/health", self._get_health),
-            web.get("/status", self._get_status),
-        ])
+        app.add_routes(
+            [
+                web.get("/metrics", self._get_metrics),
+                web.get("/health", self._get_health),
+                web.get("/status", self._get_status),
+            ]
+        )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
         await web.TCPSite(self._runner, _HOST, self._port).start()

@@ -35,7 +35,11 @@ def test_an_event_becomes_one_json_line_with_its_fields(written: Lines) -> None:
     [line] = written()
     assert line.pop("timestamp").endswith("Z")
     assert line == {
-        "role": "worker", "event": "chunk_done", "level": "info", "logger": "streams.worker", "records": 3,
+        "role": "worker",
+        "event": "chunk_done",
+        "level": "info",
+        "logger": "streams.worker",
+        "records": 3,
         "partition": 1,
     }
 
@@ -56,23 +60,27 @@ def test_chatty_libraries_are_heard_from_warning_on(written: Lines) -> None:
 
 def test_an_exception_is_text_inside_the_line(written: Lines) -> None:
     try:
-        raise ValueError("torn file")
+        int("torn file")
     except ValueError:
         structlog.get_logger().exception("load_failed")
 
     [line] = written()
     assert line["event"] == "load_failed"
-    assert "ValueError: torn file" in line["exception"]
+    assert "ValueError: invalid literal for int() with base 10: 'torn file'" in line["exception"]
 
 
 def test_secrets_are_masked_in_fields_texts_and_addresses() -> None:
-    masked = mask_secrets(None, "info", {
-        "event": "connecting with sasl_plain_password='hunter2', user=shop",
-        "sasl_password": "hunter2",
-        "store": "redis://:hunter2@127.0.0.1:6379",
-        "key": SecretStr("hunter2"),
-        "topic": "events",
-    })
+    masked = mask_secrets(
+        None,
+        "info",
+        {
+            "event": "connecting with sasl_plain_password='hunter2', user=shop",
+            "sasl_password": "hunter2",
+            "store": "redis://:hunter2@127.0.0.1:6379",
+            "key": SecretStr("hunter2"),
+            "topic": "events",
+        },
+    )
 
     assert "hunter2" not in json.dumps(masked)
     assert masked["store"] == "redis://:***@127.0.0.1:6379"
@@ -82,11 +90,12 @@ def test_secrets_are_masked_in_fields_texts_and_addresses() -> None:
 
 def test_secrets_in_exceptions_are_masked_too(written: Lines) -> None:
     try:
-        raise ConnectionError("no answer from redis://:hunter2@127.0.0.1:6379")
-    except ConnectionError:
+        int("no answer from redis://:hunter2@127.0.0.1:6379")
+    except ValueError:
         structlog.get_logger().exception("store_away")
 
     [line] = written()
+    assert "redis://:***@127.0.0.1" in line["exception"]
     assert "hunter2" not in json.dumps(line)
 
 

@@ -18,8 +18,12 @@ class Role:
         self.is_ready = False
         self.metrics = WorkerMetrics()
         self.server = RoleServer(
-            name="worker-0", role="worker", data_dir=data_dir, registry=self.metrics.registry,
-            is_ready=lambda: self.is_ready, status=lambda: {"model_version": 3},
+            name="worker-0",
+            role="worker",
+            data_dir=data_dir,
+            registry=self.metrics.registry,
+            is_ready=lambda: self.is_ready,
+            status=lambda: {"model_version": 3},
         )
 
 
@@ -79,8 +83,13 @@ async def test_a_taken_port_is_an_error_of_the_second(tmp_path: Path) -> None:
     async with first:
         port = int(first.url.rsplit(":", 1)[1])
         second = RoleServer(
-            name="trainer", role="trainer", data_dir=tmp_path, registry=WorkerMetrics().registry,
-            is_ready=lambda: True, status=dict, port=port,
+            name="trainer",
+            role="trainer",
+            data_dir=tmp_path,
+            registry=WorkerMetrics().registry,
+            is_ready=lambda: True,
+            status=dict,
+            port=port,
         )
         with pytest.raises(OSError, match="address already in use"):
             await second.start()
