@@ -9,8 +9,9 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from streams.events.field_types import MAX_ID_BYTES, MAX_RECORD_BYTES
 from streams.events.rejection import Reason, Rejected, reason_and_detail
-from streams.events.schema import MAX_ID_BYTES, MAX_RECORD_BYTES, CatalogueItem, Event
+from streams.events.schema import CatalogueItem, Event
 
 __all__ = ["Rejected", "decode_catalogue", "decode_event", "decode_events"]
 

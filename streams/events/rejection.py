@@ -56,7 +56,7 @@ class Rejected:
 
 
 def reason_and_detail(error: ValidationError, path_start: int = 0) -> tuple[Reason, str]:
-    """What a validation error of pydantic means. `path_start`: places of its path to leave out (a union has its tag)."""
+    """What a validation error of pydantic means. `path_start`: places of its path to leave out (a union's tag)."""
     first = error.errors(include_url=False)[0]
     path = tuple(first["loc"][path_start:])
     found = first["input"]
