@@ -46,7 +46,10 @@ class OpenDwell(msgspec.Struct):
 
 
 class UserState(msgspec.Struct):
-    """A user as of the last event applied. Times are event times in ms; weights of `affinity` are valid at its time."""
+    """A user as of the last event applied. Times are event times in ms; weights of `affinity` are valid at its time.
+
+    Segments `first_segment` to `next_segment` (left out) of remembered event ids are records of their own.
+    """
 
     user_id: str
     totals: list[int] = msgspec.field(default_factory=lambda: [0] * NUM_TOTALS)
@@ -65,6 +68,8 @@ class UserState(msgspec.Struct):
     dwells: dict[str, OpenDwell] = msgspec.field(default_factory=dict)
     price_sum: float = 0.0
     num_prices: int = 0
+    first_segment: int = 0
+    next_segment: int = 0
 
     def touch(self, at_ms: int, session_id: str | None) -> None:
         """Note that the user did something: sessions end by a new id or after half an hour of quiet."""

@@ -1,0 +1,82 @@
+"""The state of one `events` partition on disk: a RocksDict folder, written in atomic batches that carry their offset.
+
+A batch holds changed records and the partition's own record (`META_KEY`), which says up to which `events` offset the
+state includes everything. A crash leaves the state as of some batch, never between two.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rocksdict import BlockBasedOptions, Options, Rdict, WriteBatch, WriteOptions
+
+from streams.errors import StateError
+
+__all__ = ["META_KEY", "Record", "StateStore"]
+
+Record = tuple[bytes, bytes | None]
+META_KEY = b"m:partition"
+WRITE_BUFFER_BYTES = 16 << 20
+
+
+class StateStore:
+    """Bytes by key. One process at a time; raises StateError when another one holds the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._write_options = WriteOptions()
+        self._db = self._open()
+
+    def _open(self) -> Rdict:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        options = Options(raw_mode=True)
+        table = BlockBasedOptions()
+        # Most look-ups of a growing site are for users never seen: the filter answers those without a disk read.
+        table.set_bloom_filter(10, block_based=False)
+        options.set_block_based_table_factory(table)
+        options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+        options.set_max_write_buffer_number(2)
+        try:
+            return Rdict(str(self._folder), options)
+        except Exception as error:
+            raise StateError(
+                f"the state in {self._folder} could not be opened ({error}); one worker must hold it alone: stop the "
+                "other one, or, when the folder is damaged, remove it: the changelog brings the state back"
+            ) from error
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None."""
+        found: bytes | None = self._db.get(key)
+        return found
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Values in the order of the keys, None where absent."""
+        found: list[bytes | None] = self._db[list(keys)] if keys else []
+        return found
+
+    def write(self, records: Iterable[Record]) -> None:
+        """Write all records at once, or none; a value of None deletes."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in records:
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        self._db.write(batch, self._write_options)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Key without the prefix, and value, of all keys with the prefix, in order."""
+        for key, value in self._db.items(from_key=prefix):
+            if not key.startswith(prefix):
+                return
+            yield key[len(prefix) :], value
+
+    def clear(self) -> None:
+        """Remove everything: the folder is too old to be caught up from the changelog."""
+        self.close()
+        shutil.rmtree(self._folder)
+        self._db = self._open()
+
+    def close(self) -> None:
+        """Release the folder."""
+        self._db.close()

@@ -1,0 +1,110 @@
+"""Reading whole topics outside any group: from the start to the end, then on as records come.
+
+Used for what every process must know: the catalogue, item counts, model announcements; and, once, for a partition of
+the changelog. Only committed records are seen.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from streams.kafka.security import aiokafka_kwargs
+from streams.settings import Settings
+
+__all__ = ["OnRecords", "TopicTail", "read_partition"]
+
+OnRecords = Callable[[int, Sequence[ConsumerRecord[bytes, bytes]]], None]
+POLL_MS = 500
+MAX_POLL_RECORDS = 5_000
+
+
+class TopicTail:
+    """Follows all partitions of one topic. `positions`: partition -> next offset, after `on_records` has seen it."""
+
+    def __init__(self, settings: Settings, topic: str, on_records: OnRecords) -> None:
+        self._settings, self._topic, self._on_records = settings, topic, on_records
+        self._consumer: AIOKafkaConsumer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.positions: dict[int, int] = {}
+
+    async def start(self) -> None:
+        """Read up to the present end of the topic, then go on in the background."""
+        consumer = self._consumer = _consumer(self._settings)
+        await consumer.start()
+        partitions = await _partitions(consumer, self._topic)
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        self.positions = {tp.partition: offset for tp, offset in (await consumer.beginning_offsets(partitions)).items()}
+        await consumer.seek_to_beginning(*partitions)
+        while any(self.positions[tp.partition] < end for tp, end in ends.items()):
+            await self._poll(consumer)
+        self._task = asyncio.create_task(self._follow(consumer))
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            await self._poll(consumer)
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+        batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_POLL_RECORDS)
+        for tp, records in batches.items():
+            self._on_records(tp.partition, records)
+        for tp in consumer.assignment():
+            # The position is beyond markers of transactions and gaps of compaction, which are no records.
+            self.positions[tp.partition] = await consumer.position(tp)
+
+    def failed(self) -> BaseException | None:
+        """What ended the background task, if anything did."""
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            return None
+        return self._task.exception()
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+
+async def read_partition(
+    settings: Settings, topic: str, partition: int, from_offset: int, on_records: OnRecords
+) -> int:
+    """Read one partition from an offset (or what is left of it) to its end; returns the next offset."""
+    consumer = _consumer(settings)
+    await consumer.start()
+    try:
+        tp = TopicPartition(topic, partition)
+        consumer.assign([tp])
+        end = (await consumer.end_offsets([tp]))[tp]
+        first = (await consumer.beginning_offsets([tp]))[tp]
+        position = max(from_offset, first)
+        consumer.seek(tp, position)
+        while position < end:
+            for records in (await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=MAX_POLL_RECORDS)).values():
+                on_records(partition, records)
+            position = await consumer.position(tp)
+        return position
+    finally:
+        await consumer.stop()
+
+
+def _consumer(settings: Settings) -> AIOKafkaConsumer:
+    kwargs: dict[str, Any] = aiokafka_kwargs(settings)
+    return AIOKafkaConsumer(
+        **kwargs, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    """All partitions; waits while the topic is not known to the broker yet."""
+    while True:
+        found = consumer.partitions_for_topic(topic)
+        if found:
+            return [TopicPartition(topic, partition) for partition in sorted(found)]
+        await consumer._client.force_metadata_update()  # noqa: SLF001 - aiokafka has no public call for it
+        consumer._client.add_topic(topic)  # noqa: SLF001
+        await asyncio.sleep(0.1)

@@ -1,0 +1,205 @@
+"""What each type of event does to the state: one function per type, called in event order.
+
+An impression captures the features of what it shows before it is counted itself; actions count, move affinities and
+label the slate they belong to. A rank request captures the features of its candidates where it stands in the stream.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from models.feature_schema import EVENT_KINDS
+from streams.examples.attribution import TASK_OF_TYPE, act, show
+from streams.examples.label_windows import labels_record, next_deadline_ms
+from streams.examples.records import Shown, encode_array
+from streams.examples.slates import Slate, Waiting, slate_key
+from streams.features.capture import Request, capture
+from streams.features.catalogue import KINDS
+from streams.features.user_state import AFFINITY_WEIGHT, Answers
+from streams.worker.moment import Moment
+from streams.worker.outputs import Trigger
+from streams.worker.requests import on_rank
+
+__all__ = ["HANDLERS"]
+
+# Items clicked lately that count as co-clicked with a newly clicked one.
+CO_CLICKED = 8
+# Types after which the user's lists are worth computing again.
+TRIGGERS = frozenset({"click", "cart", "order", "dislike"})
+
+
+def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
+    """Items of a slate were seen: capture their features, then count them."""
+    state, user, items = now.state, now.user, now.state.items
+    positions: dict[int, int] = {}
+    for item in event["items"]:
+        positions.setdefault(items.slot(item["item_id"]), item["position"])
+    slate = _slate(now, event["slate_id"], event["surface"])
+    is_first, slate.surface = not slate.shown_at_ms, event["surface"]
+    places, changed = show(slate, list(positions), now.at_ms, state.windows_s, now.lateness_ms)
+    user.touch(now.at_ms, event.get("session_id"))
+    if places:
+        new = [slate.slots[place] for place in places]
+        now.out.example(_shown(now, slate, new, [positions[slot] for slot in new]))
+        _count_shown(now, slate, new, is_first=is_first)
+    state.slate_changed(slate)
+    if is_first:
+        state.deadlines.add(next_deadline_ms(slate, state.windows_s), slate.key)
+    _labels_changed(now, slate, changed)
+    state.changed(user)
+
+
+def _shown(now: Moment, slate: Slate, slots: list[int], positions: list[int]) -> Shown:
+    items = now.state.items
+    request = Request(slate.query, slate.relevance)
+    captured = capture(now.user, items, np.array(slots, np.int32), now.at_ms, request)
+    chances = slate.propensities
+    return Shown(
+        slate_id=slate.slate_id,
+        user_id=slate.user_id,
+        surface=slate.surface,
+        shown_at_ms=now.at_ms,
+        items=[items.item_ids[slot] for slot in slots],
+        positions=positions,
+        kinds=[KINDS[items.kind[slot]] for slot in slots],
+        feature_schema=now.settings.catalogue.schema_.hash,
+        user=encode_array(captured.user_U),
+        item=encode_array(captured.item_NI),
+        cross=encode_array(captured.cross_NX),
+        part=slate.num_parts - 1,
+        policy=slate.policy,
+        propensities=[chances.get(slot, 1.0) for slot in slots] if chances else None,
+        model_version=slate.model_version,
+    )
+
+
+def _count_shown(now: Moment, slate: Slate, slots: list[int], *, is_first: bool) -> None:
+    state, user = now.state, now.user
+    state.items.count(state.number, np.array(slots, np.int32), 0, now.at_ms)
+    state.dirty_items.update(slots)
+    user.count(0, now.at_ms, len(slots))
+    user.num_slates += is_first
+    user.add_answers(Answers(slate.slate_id, slate.surface, now.at_ms, slots, [0] * len(slots)))
+    for place in slate.labels.get("click", ()):
+        user.answer(slate.slate_id, slate.slots[place], 1)
+
+
+def on_action(now: Moment, event: Mapping[str, Any]) -> None:
+    """A view, click, cart, order or dislike of one item."""
+    state, user, items = now.state, now.user, now.state.items
+    slot, name = items.slot(event["item_id"]), event["type"]
+    kind = EVENT_KINDS.index(name)
+    user.touch(now.at_ms, event.get("session_id"))
+    user.count(kind, now.at_ms)
+    items.count(state.number, np.array([slot], np.int32), kind, now.at_ms)
+    state.dirty_items.add(slot)
+    if name in {"click", "view"}:
+        user.end_visit(_visit(event), now.at_ms)
+    if name == "click":
+        _count_click(now, slot)
+    user.lean(items, slot, AFFINITY_WEIGHT[name], now.at_ms)
+    user.add_action(slot, kind, now.at_ms)
+    slate = _attribute(now, event, slot)
+    if slate is not None and name in {"click", "dislike"}:
+        user.answer(slate.slate_id, slot, 1 if name == "click" else -1)
+    state.changed(user)
+    if name in TRIGGERS:
+        surfaces = dict.fromkeys([*now.settings.ranking.surfaces, *([slate.surface] if slate else [])])
+        now.out.triggers += [Trigger(user.user_id, surface, now.appended_at_ms) for surface in surfaces if surface]
+
+
+def _count_click(now: Moment, slot: int) -> None:
+    state, user = now.state, now.user
+    others = [other for other in user.recently_clicked(CO_CLICKED) if other != slot]
+    state.items.add_co_click(state.number, slot, others, now.at_ms)
+    state.dirty_items.update(others)
+    price = float(state.items.price[slot])
+    if price == price:  # noqa: PLR0124 - NaN: no price is known
+        user.price_sum += price
+        user.num_prices += 1
+
+
+def on_dwell(now: Moment, event: Mapping[str, Any]) -> None:
+    """A heartbeat of a visit: it replaces the one before."""
+    state, user = now.state, now.user
+    slot = state.items.slot(event["item_id"])
+    user.touch(now.at_ms, event.get("session_id"))
+    delta_ms = user.replace_dwell(_visit(event), now.at_ms, round(event["dwell_s"] * 1000))
+    state.items.add_dwell(state.number, slot, delta_ms)
+    state.dirty_items.add(slot)
+    _attribute(now, event, slot)
+    state.changed(user)
+
+
+def on_cancel(now: Moment, event: Mapping[str, Any]) -> None:
+    """An order was taken back: totals stay, the label goes."""
+    now.user.touch(now.at_ms, event.get("session_id"))
+    _attribute(now, event, now.state.items.slot(event["item_id"]))
+    now.state.changed(now.user)
+
+
+def on_search(now: Moment, event: Mapping[str, Any]) -> None:
+    """Words were typed: the session goes on. A list for them is asked for by a rank request."""
+    now.user.touch(now.at_ms, event.get("session_id"))
+    now.state.changed(now.user)
+
+
+def on_forget(now: Moment, event: Mapping[str, Any]) -> None:  # noqa: ARG001 - all handlers are called alike
+    """Remove the user from the state; rows and lists follow."""
+    now.state.forget(now.user)
+    now.out.forgotten.append(now.user.user_id)
+
+
+def _visit(event: Mapping[str, Any]) -> str:
+    return f"{event.get('slate_id', '')}|{event['item_id']}"
+
+
+def _slate(now: Moment, slate_id: str, surface: str) -> Slate:
+    found = now.state.slates.get(slate_key(now.user.user_id, slate_id))
+    if found is None:
+        found = Slate(now.user.user_id, slate_id, surface, now.at_ms)
+        now.state.slate_changed(found)
+    return found
+
+
+def _attribute(now: Moment, event: Mapping[str, Any], slot: int) -> Slate | None:
+    """Label the slate that the action belongs to: the one it names, else the latest that showed the item."""
+    task = TASK_OF_TYPE.get(event["type"])
+    if task is None or task not in now.state.windows_s:
+        return None
+    since_ms = now.at_ms - int(now.state.windows_s[task] * 1000)
+    slate_id = event.get("slate_id") or now.user.latest_slate_with(slot, since_ms)
+    if slate_id is None:
+        return None
+    slate = _slate(now, slate_id, "")
+    if not slate.shown_at_ms and not slate.waiting:
+        now.state.deadlines.add(next_deadline_ms(slate, now.state.windows_s), slate.key)
+    action = Waiting(event["type"], slot, now.at_ms, float(event.get("dwell_s", 0.0)), event.get("is_final", True))
+    _labels_changed(now, slate, act(slate, action, now.state.windows_s, now.lateness_ms))
+    now.state.slate_changed(slate)
+    return slate
+
+
+def _labels_changed(now: Moment, slate: Slate, tasks: set[str]) -> None:
+    """Labels of closed windows are sent again; open ones wait for their window."""
+    for task in sorted(tasks & set(slate.closed)):
+        record = labels_record(slate, task, now.state.items.item_ids, now.watermark_ms)
+        if record is not None:
+            now.out.example(record)
+            now.out.counts[f"corrected_{task}"] += 1
+
+
+HANDLERS: Mapping[str, Callable[[Moment, Mapping[str, Any]], None]] = {
+    "impression": on_impression,
+    "view": on_action,
+    "click": on_action,
+    "cart": on_action,
+    "order": on_action,
+    "dislike": on_action,
+    "dwell": on_dwell,
+    "cancel": on_cancel,
+    "search": on_search,
+    "rank": on_rank,
+    "forget": on_forget,
+}

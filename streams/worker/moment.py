@@ -1,0 +1,28 @@
+"""One event on its way through the state: what every handler is given."""
+
+from dataclasses import dataclass
+
+from streams.features.user_state import UserState
+from streams.settings import Settings
+from streams.worker.outputs import Outputs
+from streams.worker.partition_state import PartitionState
+
+__all__ = ["Moment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One event on its way through the state. `at_ms`: its event time; `appended_at_ms`: the broker's time."""
+
+    state: PartitionState
+    settings: Settings
+    out: Outputs
+    user: UserState
+    at_ms: int
+    appended_at_ms: int
+    watermark_ms: int
+
+    @property
+    def lateness_ms(self) -> int:
+        """How far an action may seem to come before its impression."""
+        return int(self.settings.worker.allowed_lateness_s * 1000)

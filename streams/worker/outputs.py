@@ -1,0 +1,54 @@
+"""What processing a chunk gives beside changed state: records to send, lists to rank, counts to export."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from streams.events.rejection import Rejected
+from streams.examples.records import Labels, Shown, encode_record
+from streams.ranking.task import RankTask
+
+__all__ = ["DueRank", "Outputs", "SourceRecord", "Trigger"]
+
+
+class SourceRecord(Protocol):
+    """A record as Kafka's clients give it; `timestamp` is the broker's append time in ms."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Something that makes a user's list on a surface worth computing again."""
+
+    user_id: str
+    surface: str
+    appended_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DueRank:
+    """A request, captured where it stood in the stream."""
+
+    task: RankTask
+    appended_at_ms: int
+
+
+@dataclass(slots=True)
+class Outputs:
+    """Outputs of one chunk, each list in event order. `examples`: (key, record) for `training-examples`."""
+
+    examples: list[tuple[bytes, bytes]] = field(default_factory=list)
+    rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
+    misplaced: list[tuple[str, SourceRecord]] = field(default_factory=list)
+    ranks: list[DueRank] = field(default_factory=list)
+    triggers: list[Trigger] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def example(self, record: Shown | Labels) -> None:
+        """Send a training record; both kinds are keyed by slate."""
+        self.examples.append((record.slate_id.encode(), encode_record(record)))

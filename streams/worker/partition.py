@@ -1,0 +1,122 @@
+"""One `events` partition at work: records in, changed state and outputs out. No Kafka, no clock.
+
+Events are applied strictly in offset order, and due label windows close before the event that is past them, so results
+do not depend on how records are cut into chunks. Records that the state includes already only mark what they touch for
+publishing again.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from streams.events.decode import decode_events
+from streams.events.event_time import settle_time
+from streams.events.rejection import Rejected
+from streams.examples.label_windows import close_due, labels_record, next_deadline_ms, retained_until_ms
+from streams.examples.slates import Slate
+from streams.kafka.partitioner import partition_for
+from streams.settings import Settings
+from streams.worker.handlers import HANDLERS
+from streams.worker.moment import Moment
+from streams.worker.outputs import Outputs, SourceRecord
+from streams.worker.partition_state import PartitionState
+
+__all__ = ["Partition"]
+
+
+class Partition:
+    """Applies records of one partition to its state."""
+
+    def __init__(self, state: PartitionState, settings: Settings) -> None:
+        self.state = state
+        self._settings = settings
+        self._lateness_ms = int(settings.worker.allowed_lateness_s * 1000)
+
+    @property
+    def watermark_ms(self) -> int:
+        """Event time before which nothing more is expected."""
+        return max(self.state.max_event_ms - self._lateness_ms, 0)
+
+    def process(self, records: Sequence[SourceRecord]) -> Outputs:
+        """Apply records in offset order; they may have been applied before, in part or whole."""
+        out = Outputs()
+        events, rejected = decode_events([record.value for record in records])
+        refusals = {refusal.index: refusal for refusal in rejected}
+        for index, record in enumerate(records):
+            event: Any = events[index]
+            if record.offset <= self.state.offset:
+                self._republish(event, out)
+                continue
+            if event is None:
+                out.rejected.append((record, refusals[index]))
+            else:
+                self._take(record, event, out)
+            self.state.offset = record.offset
+        return out
+
+    def _take(self, record: SourceRecord, event: dict[str, Any], out: Outputs) -> None:
+        if event["type"] == "watermark":
+            self.advance(event["occurred_at_ms"], out)
+            return
+        at_ms = settle_time(event["occurred_at_ms"], record.timestamp, self._settings.worker.max_ahead_s)
+        if isinstance(at_ms, str):
+            detail = f"occurred_at_ms: found {event['occurred_at_ms']}, appended at {record.timestamp}"
+            out.rejected.append((record, Rejected(0, at_ms, detail)))
+            return
+        user_id = event["user_id"]
+        if partition_for(user_id, self._settings.num_partitions) != self.state.number:
+            out.misplaced.append((user_id, record))
+            return
+        user = self.state.user(user_id)
+        if not self.state.is_new_event(user, event["event_id"], at_ms):
+            out.counts["duplicate"] += 1
+            return
+        out.counts["clamped"] += at_ms < event["occurred_at_ms"]
+        out.counts["late"] += at_ms < self.watermark_ms
+        self.advance(at_ms, out)
+        out.counts[event["type"]] += 1
+        moment = Moment(self.state, self._settings, out, user, at_ms, record.timestamp, self.watermark_ms)
+        HANDLERS[event["type"]](moment, event)
+
+    def _republish(self, event: Any, out: Outputs) -> None:
+        """The state holds this event, but a crash may have come before its rows and counts were published."""
+        out.counts["replayed"] += 1
+        if event is None or not event.get("user_id"):
+            return
+        self.state.dirty_users.add(event["user_id"])
+        shown = [item["item_id"] for item in event.get("items", ())] if event["type"] == "impression" else []
+        item_ids = [event["item_id"]] if "item_id" in event else shown
+        counted = self.state.items.sources[self.state.number].row_of
+        self.state.dirty_items.update(slot for slot in map(self.state.items.slot, item_ids) if slot in counted)
+
+    def advance(self, event_ms: int, out: Outputs) -> None:
+        """Move the partition's clock, never back, and close the label windows that are over."""
+        self.state.max_event_ms = max(self.state.max_event_ms, event_ms)
+        watermark_ms, deadlines = self.watermark_ms, self.state.deadlines
+        while (key := deadlines.pop_due(watermark_ms)) is not None:
+            self._attend(key, watermark_ms, out)
+        while len(deadlines) > self._settings.labels.open_slates_max:
+            key = deadlines.pop_due(1 << 62)
+            slate = self.state.slates.get(key) if key else None
+            if slate is not None:
+                out.counts["slate_closed_early"] += 1
+                self._close(slate, 1 << 62, out)
+
+    def _attend(self, key: str, watermark_ms: int, out: Outputs) -> None:
+        slate = self.state.slates.get(key)
+        # Entries go stale when a waiting slate is shown: another one stands for it then.
+        if slate is None or next_deadline_ms(slate, self.state.windows_s) > watermark_ms:
+            return
+        self._close(slate, watermark_ms, out)
+
+    def _close(self, slate: Slate, watermark_ms: int, out: Outputs) -> None:
+        for task in close_due(slate, watermark_ms, self.state.windows_s):
+            record = labels_record(slate, task, self.state.items.item_ids, self.watermark_ms)
+            if record is not None:
+                out.example(record)
+                out.counts[f"labels_{task}"] += 1
+        if retained_until_ms(slate, self.state.windows_s) <= watermark_ms:
+            out.counts["action_without_slate"] += 0 if slate.shown_at_ms else len(slate.waiting)
+            self.state.slates.delete(slate.key)
+            return
+        self.state.slate_changed(slate)
+        self.state.deadlines.add(next_deadline_ms(slate, self.state.windows_s), slate.key)

@@ -1,0 +1,172 @@
+"""The state of one `events` partition: users, slates, item counts, remembered event ids, and the clock.
+
+Everything here includes the events up to `offset` and nothing beyond. `drain` takes what changed since the last drain
+as records, which are written in one batch together with the offset.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from streams.events.dedupe import EventIds, Segment
+from streams.examples.label_windows import Deadlines, next_deadline_ms
+from streams.examples.slates import Slate, decode_slate, encode_slate
+from streams.features.items import ItemTable
+from streams.features.state_store import META_KEY, Record, StateStore
+from streams.features.state_table import StateTable
+from streams.features.user_state import UserState, decode_user, encode_user
+
+__all__ = ["Drained", "PartitionState"]
+
+USER, SLATE, IDS, ITEM = b"u:", b"s:", b"d:", b"i:"
+_META = msgspec.json.Decoder(dict[str, int])
+_SEGMENT = msgspec.json.Decoder(Segment)
+_ITEM = msgspec.json.Decoder(dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Changes as records, and whom they concern: `users` and `items` whose rows must be published again."""
+
+    records: list[Record]
+    meta: dict[str, int]
+    users: list[UserState]
+    items: list[tuple[str, bytes]]
+
+
+class PartitionState:
+    """In-memory side of a partition over its store. One thread at a time."""
+
+    def __init__(self, number: int, store: StateStore, items: ItemTable, windows_s: dict[str, float]) -> None:
+        self.number, self.items, self.windows_s = number, items, windows_s
+        self._store = store
+        self.users: StateTable[UserState] = StateTable(
+            store, USER, lambda raw: decode_user(raw, items), lambda user: encode_user(user, items)
+        )
+        self.slates: StateTable[Slate] = StateTable(
+            store, SLATE, lambda raw: decode_slate(raw, items), lambda slate: encode_slate(slate, items)
+        )
+        self.deadlines = Deadlines()
+        self.offset = -1
+        self.max_event_ms = 0
+        self.dirty_items: set[int] = set()
+        self.dirty_users: set[str] = set()
+        self._ids: dict[str, EventIds] = {}
+        self._dirty_ids: set[tuple[str, int]] = set()
+        self._dropped_ids: list[tuple[str, int]] = []
+
+    def load(self) -> None:
+        """Take over what the store holds: the clock, this partition's item counts, the deadlines of open slates."""
+        meta = read_meta(self._store)
+        self.offset, self.max_event_ms = meta.get("offset", -1), meta.get("max_event_ms", 0)
+        for key, raw in self._store.scan(ITEM):
+            self.items.apply(self.number, key.decode(), _ITEM.decode(raw))
+        for _, raw in self._store.scan(SLATE):
+            slate = decode_slate(raw, self.items)
+            self.deadlines.add(next_deadline_ms(slate, self.windows_s), slate.key)
+
+    def user(self, user_id: str) -> UserState:
+        """The user's state, new when never seen; changes to it must be followed by `changed`."""
+        return self.users.get(user_id) or UserState(user_id)
+
+    def changed(self, user: UserState) -> None:
+        """Note that the user's state was changed."""
+        self.users.put(user.user_id, user)
+        self.dirty_users.add(user.user_id)
+
+    def slate_changed(self, slate: Slate) -> None:
+        """Note that a slate was made or changed."""
+        self.slates.put(slate.key, slate)
+
+    def is_new_event(self, user: UserState, event_id: str, at_ms: int) -> bool:
+        """Remember the event of the user; False when it was seen before."""
+        ids = self._ids.get(user.user_id)
+        if ids is None:
+            ids = self._ids[user.user_id] = EventIds(self._segments(user))
+        if not ids.is_new(event_id, at_ms):
+            return False
+        self._dropped_ids += [(user.user_id, number) for number in ids.forget_old(self.max_event_ms)]
+        self._dirty_ids.add((user.user_id, ids.segments[-1].number))
+        user.first_segment, user.next_segment = ids.segments[0].number, ids.segments[-1].number + 1
+        return True
+
+    def _segments(self, user: UserState) -> list[Segment]:
+        numbers = range(user.first_segment, user.next_segment)
+        raws = self._store.get_many([_ids_key(user.user_id, number) for number in numbers])
+        return [_SEGMENT.decode(raw) for raw in raws if raw is not None]
+
+    def forget(self, user: UserState) -> list[Slate]:
+        """Remove the user with all slates and ids; returns the slates that were open."""
+        prefix = f"{user.user_id}\0"
+        slates = [decode_slate(raw, self.items) for _, raw in self._store.scan(SLATE + prefix.encode())]
+        unwritten = [self.slates.get(f"{prefix}{answers.slate_id}") for answers in user.answers]
+        found = {slate.key: slate for slate in (*slates, *unwritten) if slate is not None}
+        for key in found:
+            self.slates.delete(key)
+        self._dropped_ids += [(user.user_id, number) for number in range(user.first_segment, user.next_segment)]
+        self._dirty_ids = {pair for pair in self._dirty_ids if pair[0] != user.user_id}
+        self._ids.pop(user.user_id, None)
+        self.users.delete(user.user_id)
+        self.dirty_users.discard(user.user_id)
+        return list(found.values())
+
+    def all_users(self) -> Iterator[str]:
+        """Ids of all users on disk, to publish their rows anew."""
+        return (key.decode() for key, _ in self._store.scan(USER))
+
+    def all_items(self) -> list[int]:
+        """Slots of all items this partition has counted."""
+        return list(self.items.sources[self.number].slots())
+
+    def drain(self) -> Drained:
+        """Everything that changed since the last drain. `written` must follow before the next drain."""
+        users = [user for user in map(self.users.get, sorted(self.dirty_users)) if user is not None]
+        self.dirty_users = set()
+        records = self.users.drain() + self._drain_ids() + self.slates.drain()
+        items = self._drain_items()
+        records += [(ITEM + item_id.encode(), raw) for item_id, raw in items]
+        return Drained(records, {"offset": self.offset, "max_event_ms": self.max_event_ms}, users, items)
+
+    def _drain_ids(self) -> list[Record]:
+        records: list[Record] = [(_ids_key(*pair), None) for pair in self._dropped_ids]
+        for user_id, number in sorted(self._dirty_ids):
+            segments = self._ids[user_id].segments
+            # Ids may be dropped between a change and its drain.
+            if number >= segments[0].number:
+                segment = segments[number - segments[0].number]
+                records.append((_ids_key(user_id, number), msgspec.json.encode(segment)))
+        self._dirty_ids, self._dropped_ids = set(), []
+        return records
+
+    def _drain_items(self) -> list[tuple[str, bytes]]:
+        counts, ids = self.items.sources[self.number], self.items.item_ids
+        changed = sorted(self.dirty_items, key=lambda slot: ids[slot])
+        for slot in changed:
+            counts.offset[counts.row(slot)] = self.offset
+        self.dirty_items = set()
+        return [(ids[slot], msgspec.json.encode(counts.record(slot, ids))) for slot in changed]
+
+    def written(self, cached_users: int) -> None:
+        """The drained records are on disk; memory beyond the limit is given back."""
+        self.users.written()
+        self.slates.written()
+        self.users.evict(cached_users)
+        self.slates.evict(cached_users)
+        if len(self._ids) > cached_users:
+            self._ids = {
+                user_id: ids
+                for user_id, ids in self._ids.items()
+                if self.users.holds(user_id) or (user_id, ids.segments[-1].number) in self._dirty_ids
+            }
+
+
+def read_meta(store: StateStore) -> dict[str, int]:
+    """The partition's own record: offset, clock, and how far its changelog is known; empty when new."""
+    raw = store.get(META_KEY)
+    return _META.decode(raw) if raw else {}
+
+
+def _ids_key(user_id: str, number: int) -> bytes:
+    return IDS + f"{user_id}\0{number}".encode()
