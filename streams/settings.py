@@ -154,6 +154,9 @@ class Settings(BaseSettings):
 
     bootstrap_servers: str = "127.0.0.1:9092"
     data_dir: Path = Path(".freshrank")
+    cache_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".cache" / "freshrank", description="what is fetched once: Kafka's jars"
+    )
     topic_prefix: str = "freshrank."
     num_partitions: int = Field(12, ge=1, description="of every partitioned topic; cannot change later: users would move")
     replication_factor: int = Field(1, ge=1)
