@@ -39,6 +39,6 @@ DEFAULT_TASKS: tuple[Task, ...] = (
 
 
 def task_hash(tasks: Sequence[Task]) -> str:
-    """12 hex digits over what a head means: names, rows and losses in order. Weights and windows may be tuned freely."""
+    """12 hex digits over what a head means: names, rows and losses in order. Weights and windows may be tuned."""
     meaning = [{k: v for k, v in asdict(task).items() if k in {"name", "rows", "loss"}} for task in tasks]
     return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:12]

@@ -1,0 +1,121 @@
+"""A batch of shown rows with their features and labels, as tensors. The same type for learning and for measuring.
+
+User features are kept once per slate and found through `slate_N`, so that the user's half of the first layer is
+computed once. A label that is not known yet is masked, never zero.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["Batch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """N rows of S slates.
+
+    `slate_N` int64: which row of `user_SU` a row belongs to. `position_N` int64, 0-based place when shown; `kind_N`
+    int64: 0 product, 1 coupon, 2 ad. `y[task]` float32[N] and `mask[task]` bool[N]: labels (0 or 1; seconds for
+    dwell) and which of them are known. `censored` bool[N]: the dwell is a lower bound. `weight_N` float32.
+    Raises ValueError when shapes do not fit together.
+    """
+
+    user_SU: Tensor
+    item_NI: Tensor
+    cross_NX: Tensor
+    slate_N: Tensor
+    position_N: Tensor
+    kind_N: Tensor
+    y: dict[str, Tensor]
+    mask: dict[str, Tensor]
+    weight_N: Tensor
+    censored: Tensor
+
+    def __post_init__(self) -> None:
+        num_rows = self.num_rows
+        rows = {"cross_NX": self.cross_NX, "slate_N": self.slate_N, "position_N": self.position_N,
+                "kind_N": self.kind_N, "weight_N": self.weight_N, "censored": self.censored,
+                **{f"y[{t}]": v for t, v in self.y.items()}, **{f"mask[{t}]": v for t, v in self.mask.items()}}
+        for name, tensor in rows.items():
+            if len(tensor) != num_rows:
+                raise ValueError(f"{name} has {len(tensor)} rows, item_NI {num_rows}; give every row a value")
+        if self.y.keys() != self.mask.keys():
+            raise ValueError(f"labels for {sorted(self.y)}, masks for {sorted(self.mask)}; give each task both")
+
+    @property
+    def num_rows(self) -> int:
+        """N."""
+        return len(self.item_NI)
+
+    @property
+    def num_slates(self) -> int:
+        """S."""
+        return len(self.user_SU)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        user_SU: NDArray[np.float32],
+        item_NI: NDArray[np.float32],
+        cross_NX: NDArray[np.float32],
+        slate_N: NDArray[np.integer],
+        position_N: NDArray[np.integer],
+        kind_N: NDArray[np.integer],
+        labels: Mapping[str, NDArray[np.floating]],
+        censored: NDArray[np.bool_] | None = None,
+        weight_N: NDArray[np.floating] | None = None,
+    ) -> Self:
+        """From numpy arrays, copied. `labels[task]` float[N] is NaN where the label is not known."""
+        num_rows = len(item_NI)
+        y = {task: torch.tensor(np.nan_to_num(v), dtype=torch.float32) for task, v in labels.items()}
+        return cls(
+            user_SU=torch.tensor(user_SU, dtype=torch.float32),
+            item_NI=torch.tensor(item_NI, dtype=torch.float32),
+            cross_NX=torch.tensor(cross_NX, dtype=torch.float32),
+            slate_N=torch.tensor(slate_N, dtype=torch.int64),
+            position_N=torch.tensor(position_N, dtype=torch.int64),
+            kind_N=torch.tensor(kind_N, dtype=torch.int64),
+            y=y,
+            mask={task: torch.tensor(~np.isnan(v)) for task, v in labels.items()},
+            weight_N=torch.ones(num_rows) if weight_N is None else torch.tensor(weight_N, dtype=torch.float32),
+            censored=torch.zeros(num_rows, dtype=torch.bool) if censored is None else torch.tensor(censored),
+        )
+
+    @classmethod
+    def concat(cls, batches: Sequence["Batch"]) -> "Batch":
+        """All rows of all batches, slates renumbered. Raises ValueError when there is none, or tasks differ."""
+        if not batches:
+            raise ValueError("no batches to join; give at least one")
+        tasks = [set(b.y) for b in batches]
+        if any(t != tasks[0] for t in tasks):
+            raise ValueError(f"batches with tasks {sorted(tasks[0])} and others; build all of them from one task list")
+        starts = np.cumsum([0, *(b.num_slates for b in batches[:-1])]).tolist()
+        names = ("user_SU", "item_NI", "cross_NX", "position_N", "kind_N", "weight_N", "censored")
+        joined = {name: torch.cat([getattr(b, name) for b in batches]) for name in names}
+        return cls(
+            **joined,
+            slate_N=torch.cat([b.slate_N + start for b, start in zip(batches, starts, strict=True)]),
+            y={task: torch.cat([b.y[task] for b in batches]) for task in batches[0].y},
+            mask={task: torch.cat([b.mask[task] for b in batches]) for task in batches[0].mask},
+        )
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on `device`."""
+        names = ("user_SU", "item_NI", "cross_NX", "slate_N", "position_N", "kind_N", "weight_N", "censored")
+        return Batch(
+            **{name: getattr(self, name).to(device, non_blocking=True) for name in names},
+            y={task: v.to(device, non_blocking=True) for task, v in self.y.items()},
+            mask={task: v.to(device, non_blocking=True) for task, v in self.mask.items()},
+        )
+
+    def has_finite_labels(self) -> bool:
+        """Whether all known labels and all weights are finite. Features may be missing (NaN): see normaliser.py."""
+        known = [torch.isfinite(v[self.mask[task]]).all() for task, v in self.y.items()]
+        return bool(torch.stack([torch.isfinite(self.weight_N).all(), *known]).all())

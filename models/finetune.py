@@ -1,0 +1,217 @@
+"""Learning from the stream, one step per batch: AdamW, clipped gradients, a guard against non-finite numbers, EMA.
+
+It knows nothing of rounds, replay or publication: the trainer decides which rows come when. All its state is a flat
+dict of tensors, so that a restart goes on exactly where it stopped.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from models.batch import Batch
+from models.calibration import OnlinePlatt
+from models.ema import WeightAverage
+from models.feature_schema import FeatureSchema
+from models.objective import Objective, ObjectiveConfig, task_targets
+from models.optimiser_state import build_optimiser, optimiser_tensors, restore_optimiser
+from models.ranker import Ranker, RankerConfig
+from models.targets import Targets
+from models.tasks import Task
+from models.threshold_refit import refit_thresholds
+
+__all__ = ["FineTuneConfig", "FineTuner"]
+
+NUM_RECENT_DWELLS = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuneConfig:
+    """How to learn. Values of models.md 11.2 unless a sentence says otherwise."""
+
+    ranker: RankerConfig = field(default_factory=RankerConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    learning_rate: float = 1e-3
+    bootstrap_learning_rate: float = 2e-3
+    """For the first `num_bootstrap_steps` steps of a model's life."""
+    num_bootstrap_steps: int = 1000
+    weight_decay: float = 1e-4
+    max_gradient_norm: float = 1.0
+    average_decay: float = 0.99
+    """Of the weights that are served, per step."""
+    calibration_half_life_rows: float = 20_000.0
+    """Memory of the online calibration, rows with a label."""
+
+
+class FineTuner:
+    """A ranker in training, and everything needed to go on training it.
+
+    `device`: "cuda", "cpu", or None for cuda when present. Weights depend on `seed` alone, not on torch's global state.
+    `teacher`: the champion to stay near, or None; used when the objective's `distillation_weight` is not 0.
+    """
+
+    def __init__(
+        self, config: FineTuneConfig, schema: FeatureSchema, tasks: Sequence[Task],
+        device: torch.device | str | None = None, seed: int = 0,
+    ) -> None:
+        self.config = config
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.ranker = Ranker(config.ranker, schema, tasks).to(self.device)
+        self.objective = Objective(config.objective, tasks, self.ranker.num_outputs).to(self.device)
+        half_life = config.calibration_half_life_rows
+        self.platt = {task.name: OnlinePlatt(half_life).to(self.device) for task in tasks if task.loss == "bce"}
+        self.weights = dict(self.ranker.named_parameters())
+        self.average = WeightAverage(self.weights, config.average_decay)
+        self.optimiser = build_optimiser(self.weights, config.weight_decay)
+        self.recent_dwell_s = {name: torch.empty(0, device=self.device) for name in self.ranker.scales}
+        self.teacher: Ranker | None = None
+        self.num_steps = 0
+        self.num_skipped = 0
+        self._served: Ranker | None = None
+
+    def learn(self, batch: Batch) -> dict[str, float]:
+        """One step on `batch`; returns the losses by name (objective.py) and `gradient_norm`.
+
+        A batch with a label, loss or gradient that is not finite changes no weight: it is counted in `num_skipped`
+        and the result is empty.
+        """
+        batch = batch.to(self.device)
+        if not batch.has_finite_labels():
+            self.num_skipped += 1
+            return {}
+        targets = {task.name: task_targets(self.ranker, batch, task) for task in self.ranker.tasks}
+        self._count(batch, targets)
+        losses = self._losses(batch, targets)
+        self.optimiser.zero_grad()
+        losses["total"].backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.weights.values(), self.config.max_gradient_norm)
+        if not bool(torch.isfinite(losses["total"] + norm)):
+            self.num_skipped += 1
+            return {}
+        self._step()
+        values = torch.stack([*losses.values(), norm]).detach().tolist()
+        return dict(zip([*losses, "gradient_norm"], values, strict=True))
+
+    def predict_then_calibrate(self, batch: Batch) -> dict[str, Tensor]:
+        """Predictions (Ranker.predictions) for rows not learned yet, then one calibration step on their labels."""
+        batch = batch.to(self.device)
+        served = self._serve()
+        with torch.no_grad():
+            logits = served(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)
+        predictions = served.predictions(logits)
+        for name, platt in self.platt.items():
+            if name in batch.y:
+                weight_N = torch.where(batch.mask[name], batch.weight_N, 0.0)
+                platt.observe(logits[name], batch.y[name], weight_N)
+        return predictions
+
+    def serving_model(self) -> Ranker:
+        """A copy with averaged weights and the calibration as it is now; what is learned later leaves it alone."""
+        return copy.deepcopy(self._serve())
+
+    def refit_thresholds(self) -> bool:
+        """Moves the dwell thresholds to the quantiles of recent dwell, if they are far from them. True when moved.
+
+        For between two versions: what the heads have learned is carried over by interpolation (threshold_refit.py).
+        """
+        is_moved = [refit_thresholds(self.ranker, self.average, self.objective.rates_of(name), name, recent)
+                    for name, recent in self.recent_dwell_s.items()]
+        self._served = None if any(is_moved) else self._served
+        return any(is_moved)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything, as flat named tensors (CPU copies): weights, buffers, averages, optimiser, rates, counts."""
+        parts = {
+            "ranker": self.ranker.state_dict(),
+            "base_rates": self.objective.state_dict(),
+            **{f"platt.{name}": platt.state_dict() for name, platt in self.platt.items()},
+            "average": self.average.sums,
+            "optimiser": optimiser_tensors(self.optimiser, self.weights),
+            "recent_dwell_s": self.recent_dwell_s,
+            "count": {"average_share": torch.tensor(self.average.share, dtype=torch.float64),
+                      "steps": torch.tensor(self.num_steps), "skipped": torch.tensor(self.num_skipped)},
+        }
+        return {f"{part}.{name}": tensor.detach().to("cpu", copy=True)
+                for part, tensors in parts.items() for name, tensor in tensors.items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Goes on where `state_dict` was taken. Raises ValueError when the state is of another model."""
+        expected = self.state_dict()
+        varying = ("optimiser.", "recent_dwell_s.")
+        wrong = [name for name, tensor in expected.items() if not name.startswith(varying)
+                 and (name not in state or state[name].shape != tensor.shape)]
+        if wrong:
+            raise ValueError(f"trainer state without a fitting {wrong[0]} ({len(wrong)} such); "
+                             "use the settings that wrote it, or start from an empty folder")
+        names = ("ranker", "base_rates", "average", "optimiser", "recent_dwell_s")
+        part = {name: _part(state, name, self.device) for name in names}
+        self.ranker.load_state_dict(part["ranker"])
+        self.objective.load_state_dict(part["base_rates"])
+        for name, platt in self.platt.items():
+            platt.load_state_dict(_part(state, f"platt.{name}", self.device))
+        self.average.sums = part["average"]
+        self.recent_dwell_s = part["recent_dwell_s"]
+        restore_optimiser(self.optimiser, self.weights, part["optimiser"])
+        self.average.share = float(state["count.average_share"])
+        self.num_steps, self.num_skipped = int(state["count.steps"]), int(state["count.skipped"])
+        self._served = None
+
+    def _count(self, batch: Batch, targets: dict[str, Targets]) -> None:
+        """What is counted rather than learned; a head that sees its first labels starts from their rate."""
+        self.ranker.observe(batch)
+        for name, of_task in targets.items():
+            rates = self.objective.rates_of(name)
+            is_first = not bool(rates.rows_K.any())
+            rates.observe(of_task)
+            if is_first and bool(rates.rows_K.any()):
+                self._start_head(name, rates.rates().logit().float())
+        for name, recent in self.recent_dwell_s.items():
+            if name in batch.y:
+                ended = batch.mask[name] & ~batch.censored
+                self.recent_dwell_s[name] = torch.cat([recent, batch.y[name][ended]])[-NUM_RECENT_DWELLS:]
+
+    @torch.no_grad()
+    def _start_head(self, task: str, bias_K: Tensor) -> None:
+        """Sets a head's bias, also in the average: reaching a rare task's rate by steps would take thousands."""
+        name = self.ranker.head_bias_name(task)
+        self.average.shift(name, bias_K - self.weights[name])
+        self.weights[name].copy_(bias_K)
+        if task in self.platt:
+            self.platt[task].reset()
+
+    def _losses(self, batch: Batch, targets: dict[str, Targets]) -> dict[str, Tensor]:
+        features = batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N
+        logits = self.ranker(*features, position_N=batch.position_N, kind_N=batch.kind_N)
+        teacher = None
+        if self.teacher is not None and self.config.objective.distillation_weight:
+            teacher = self.teacher.predict(*features)
+        losses: dict[str, Tensor] = self.objective(logits, targets, teacher)
+        return losses
+
+    def _step(self) -> None:
+        is_bootstrap = self.num_steps < self.config.num_bootstrap_steps
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.bootstrap_learning_rate if is_bootstrap else self.config.learning_rate
+        self.optimiser.step()
+        self.average.update(self.weights)
+        self.num_steps += 1
+        self._served = None
+
+    def _serve(self) -> Ranker:
+        """The serving model; its weights are copied once per step, its calibration every time."""
+        if self._served is None:
+            self._served = copy.deepcopy(self.ranker).requires_grad_(requires_grad=False).eval()
+            self._served.load_state_dict(self.average.average(self.weights), strict=False)
+        for t, task in enumerate(self.ranker.tasks):
+            if task.name in self.platt:
+                self._served.platt_T2[t].copy_(self.platt[task.name].scale_shift)
+        return self._served
+
+
+def _part(state: dict[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:
+    chosen = {name: tensor for name, tensor in state.items() if name.startswith(f"{prefix}.")}
+    return {name.removeprefix(f"{prefix}."): tensor.to(device, copy=True) for name, tensor in chosen.items()}

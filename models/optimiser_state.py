@@ -1,0 +1,36 @@
+"""AdamW over named weights, and its state as named tensors: torch's own state dict numbers weights by place."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["build_optimiser", "optimiser_tensors", "restore_optimiser"]
+
+
+def build_optimiser(weights: Mapping[str, nn.Parameter], weight_decay: float) -> torch.optim.AdamW:
+    """AdamW; biases and normalisation weights do not decay."""
+    decayed = [weight for name, weight in weights.items() if _decays(name)]
+    kept = [weight for name, weight in weights.items() if not _decays(name)]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, fused=True)
+
+
+def _decays(name: str) -> bool:
+    return "bias" not in name and "norm" not in name
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer, weights: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """`<what>/<weight>` for the step count and both moments of every weight that has been stepped."""
+    states = {name: optimiser.state[weight] for name, weight in weights.items() if weight in optimiser.state}
+    return {f"{what}/{name}": value for name, state in states.items() for what, value in state.items()}
+
+
+def restore_optimiser(
+    optimiser: torch.optim.Optimizer, weights: Mapping[str, nn.Parameter], tensors: Mapping[str, Tensor],
+) -> None:
+    """Puts back what `optimiser_tensors` gave."""
+    optimiser.state.clear()
+    for key, value in tensors.items():
+        what, _, name = key.partition("/")
+        optimiser.state[weights[name]][what] = value

@@ -1,0 +1,164 @@
+"""The ranker: gated experts over a factored first layer, one tower and head per task, position added while learning.
+
+It maps features to logits and predictions; it knows no labels and no optimiser. Everything a version needs to serve is
+inside: weights, normaliser, thresholds, calibration. A linear path from all features to every output runs through the
+first layer, where it costs nothing.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.batch import Batch
+from models.experts import Architecture, GatedExperts, expert_plan
+from models.feature_schema import FeatureSchema
+from models.first_layer import FactoredLinear
+from models.normaliser import Normaliser
+from models.ordinal import OrdinalScale, survival
+from models.position import PositionLogit
+from models.tasks import Task
+
+__all__ = ["Ranker", "RankerConfig"]
+
+# Of every output until the first labels come: a rate of .05.
+START_LOGIT = math.log(0.05 / 0.95)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankerConfig:
+    """Shape of the ranker. The defaults are those of models.md 11.1 (3 shared, 1 click, 1 post-click expert)."""
+
+    architecture: Architecture = "gated"
+    num_shared_experts: int = 3
+    """Experts that every task may use; with `shared_bottom` there is one, whatever is said here."""
+    expert_groups: tuple[tuple[str, ...], ...] = (("click",),)
+    """With `gated`: tasks that own an expert together. Tasks named nowhere form one more group."""
+    expert_hidden: int = 64
+    expert_width: int = 32
+    tower_width: int = 16
+    num_positions: int = 64
+    """Places with a logit of their own; later places share the last."""
+    threshold_s: tuple[float, ...] = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
+    """First dwell thresholds, seconds; replaced by quantiles of what is observed."""
+
+
+class Ranker(nn.Module):
+    """Predicts all tasks for rows of slates. Built from the schema and the task list, which it keeps.
+
+    Raises ValueError when a task over clicked rows has no task named `click` to condition on.
+    """
+
+    platt_T2: Tensor
+
+    def __init__(self, config: RankerConfig, schema: FeatureSchema, tasks: Sequence[Task]) -> None:
+        super().__init__()
+        names = [task.name for task in tasks]
+        if "click" not in names and any(task.rows == "clicked" for task in tasks):
+            raise ValueError(f"tasks {names} predict clicked rows without a task named click; add it")
+        self.config, self.schema, self.tasks = config, schema, tuple(tasks)
+        widths = (len(schema.user), len(schema.item), len(schema.cross))
+        self.user_norm, self.item_norm, self.cross_norm = (Normaliser(width) for width in widths)
+        self.num_outputs = [len(config.threshold_s) if task.loss == "ordinal" else 1 for task in tasks]
+        plan = expert_plan(config.architecture, names, config.num_shared_experts, config.expert_groups)
+        self.experts = GatedExperts(plan, config.expert_hidden, config.expert_width)
+        self.first = FactoredLinear(*widths, self.experts.num_inputs + sum(self.num_outputs))
+        self._build_towers(config)
+        self.position = PositionLogit(config.num_positions, len(tasks))
+        self.scales = nn.ModuleDict({t.name: OrdinalScale(config.threshold_s) for t in tasks if t.loss == "ordinal"})
+        self.register_buffer("platt_T2", torch.tensor([[1.0, 0.0]]).repeat(len(tasks), 1))
+
+    def _build_towers(self, config: RankerConfig) -> None:
+        """Outputs start at zero weights: a task that never had a label is a constant, and cannot disturb an order."""
+        bound = 1 / math.sqrt(config.expert_width)
+        shape = (len(self.tasks), config.expert_width, config.tower_width)
+        self.tower_TDW = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+        self.tower_bias_TW = nn.Parameter(torch.empty(shape[0], shape[2]).uniform_(-bound, bound))
+        self.heads = nn.ModuleList([nn.Linear(config.tower_width, num) for num in self.num_outputs])
+        with torch.no_grad():
+            self.first.weight_OF[self.experts.num_inputs :] = 0
+            self.first.bias_O[self.experts.num_inputs :] = 0
+        for head in self.heads:
+            nn.init.zeros_(head.get_parameter("weight"))
+            nn.init.constant_(head.get_parameter("bias"), START_LOGIT)
+
+    def first_layer(self, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Tensor:
+        """float[N, O]: the factored first layer over normalised features."""
+        normed = self.user_norm(user_SU), self.item_norm(item_NI), self.cross_norm(cross_NX)
+        inputs_NO: Tensor = self.first(*normed, slate_N)
+        return inputs_NO
+
+    def tail(self, inputs_NO: Tensor) -> dict[str, Tensor]:
+        """Logits per task from the first layer's outputs, without position: [N], or [N, K] for ordinal tasks."""
+        num_inputs = self.experts.num_inputs
+        mixed_TND = self.experts(inputs_NO[:, :num_inputs])
+        tower_TNW = functional.silu(torch.baddbmm(self.tower_bias_TW.unsqueeze(1), mixed_TND, self.tower_TDW))
+        linear = torch.split(inputs_NO[:, num_inputs:], self.num_outputs, dim=1)
+        logits = [head(tower_TNW[t]) + linear[t] for t, head in enumerate(self.heads)]
+        return {task.name: value if task.loss == "ordinal" else value.squeeze(1)
+                for task, value in zip(self.tasks, logits, strict=True)}
+
+    def forward(
+        self, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor, *,
+        position_N: Tensor | None = None, kind_N: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Logits per task: [N], or [N, K] for ordinal tasks. Without `position_N`, as when serving, position adds 0.
+
+        `slate_N` int64 finds a row's user in `user_SU`; `kind_N` int64 defaults to 0, a product.
+        """
+        logits = self.tail(self.first_layer(user_SU, item_NI, cross_NX, slate_N))
+        if position_N is None:
+            return logits
+        shift_NT = self.position(position_N, torch.zeros_like(position_N) if kind_N is None else kind_N)
+        return {name: value + (shift_NT[:, t] if value.dim() == 1 else shift_NT[:, t : t + 1])
+                for t, (name, value) in enumerate(logits.items())}
+
+    @torch.no_grad()
+    def predict(self, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> dict[str, Tensor]:
+        """Calibrated predictions per shown item, float[N] a task, without position. See `predictions`."""
+        return self.predictions(self(user_SU, item_NI, cross_NX, slate_N))
+
+    def predictions(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
+        """float[N] per task, per shown item: a calibrated probability; for an ordinal task E[log1p dwell_s].
+
+        Tasks over clicked rows are multiplied by P(click).
+        """
+        outputs = {}
+        for t, task in enumerate(self.tasks):
+            if task.loss == "ordinal":
+                outputs[task.name] = self.scale(task.name).expected_log_s(survival(logits[task.name]))
+            else:
+                outputs[task.name] = (self.platt_T2[t, 0] * logits[task.name] + self.platt_T2[t, 1]).sigmoid()
+        return {task.name: outputs[task.name] * outputs["click"] if task.rows == "clicked" else outputs[task.name]
+                for task in self.tasks}
+
+    def scale(self, task: str) -> OrdinalScale:
+        """The thresholds of an ordinal task. Raises KeyError for any other task."""
+        scale = self.scales[task]
+        assert isinstance(scale, OrdinalScale)  # noqa: S101  the only kind put there
+        return scale
+
+    def head_bias_name(self, task: str) -> str:
+        """Name of the parameter float[K] that shifts all logits of a task."""
+        return f"heads.{self._place(task)}.bias"
+
+    def output_rows(self, task: str) -> dict[str, slice]:
+        """Names of the parameters whose rows are a task's K outputs, and which rows."""
+        t = self._place(task)
+        start = self.experts.num_inputs + sum(self.num_outputs[:t])
+        linear = slice(start, start + self.num_outputs[t])
+        head = slice(0, self.num_outputs[t])
+        return {f"heads.{t}.weight": head, f"heads.{t}.bias": head, "first.weight_OF": linear, "first.bias_O": linear}
+
+    def _place(self, task: str) -> int:
+        return [one.name for one in self.tasks].index(task)
+
+    def observe(self, batch: Batch) -> None:
+        """Updates what is counted, not learned: feature moments and positions seen."""
+        self.user_norm.observe(batch.user_SU)
+        self.item_norm.observe(batch.item_NI)
+        self.cross_norm.observe(batch.cross_NX)
+        self.position.observe(batch.position_N, batch.kind_N)

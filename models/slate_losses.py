@@ -1,0 +1,128 @@
+"""Losses over the rows of a slate, for all slates of a batch at once and without padding.
+
+Pairs of rows are two index vectors; sums per slate are `index_add`. Every loss is a mean over the slates that can say
+something: a slate without a positive (or, for pairs, without a worse row) counts nowhere.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.targets import Targets
+
+__all__ = ["approx_ndcg", "lambda_ndcg", "listwise", "pairwise", "slate_pairs"]
+
+# Smoothness of the soft rank; the value of Qin, Liu, Li 2010 (alpha = 10) as allRank uses it.
+APPROX_NDCG_TEMPERATURE = 0.1
+
+
+def slate_pairs(slate_N: Tensor, first_N: Tensor, second_N: Tensor) -> tuple[Tensor, Tensor]:
+    """Row numbers (i, j) of all pairs of one slate with `first_N[i]` and `second_N[j]`, i != j."""
+    first, second = first_N.nonzero().squeeze(1), second_N.nonzero().squeeze(1)
+    num_slates = int(slate_N.max()) + 1 if len(slate_N) else 0
+    second = second[slate_N[second].argsort(stable=True)]
+    num_second_S = torch.bincount(slate_N[second], minlength=num_slates)
+    start_S = num_second_S.cumsum(0) - num_second_S
+    num_pairs = num_second_S[slate_N[first]]
+    offset = torch.arange(int(num_pairs.sum()), device=slate_N.device) - (
+        num_pairs.cumsum(0) - num_pairs).repeat_interleave(num_pairs)
+    i = first.repeat_interleave(num_pairs)
+    j = second[start_S[slate_N[i]] + offset]
+    return i[i != j], j[i != j]
+
+
+def pairwise(scores_N: Tensor, targets: Targets) -> Tensor:
+    """RankNet (Burges 2005): log(1 + exp(s_worse - s_better)), mean over the pairs of a slate, then over slates."""
+    scores, y = targets.known(scores_N)
+    i, j = slate_pairs(targets.slate_N, targets.mask & (y > 0), targets.mask)
+    better = y[i] > y[j]
+    i, j = i[better], j[better]
+    weight = targets.weight_N[i]
+    return _mean_over_slates(functional.softplus(scores[j] - scores[i]) * weight, weight, targets.slate_N[i], targets)
+
+
+def listwise(scores_N: Tensor, targets: Targets) -> Tensor:
+    """ListNet's top-one cross-entropy (Cao 2007): labels over their sum against the softmax of the slate."""
+    scores, y = targets.known(scores_N)
+    y = y * targets.weight_N
+    log_p_N = scores - _log_sum_exp(scores, targets)[targets.slate_N]
+    return _mean_over_slates(-y * log_p_N, y, targets.slate_N, targets)
+
+
+def lambda_ndcg(scores_N: Tensor, targets: Targets) -> Tensor:
+    """LambdaLoss with weights |change of NDCG when the two rows swap| (Burges 2010; Wang 2018), summed over pairs."""
+    scores, y = targets.known(scores_N)
+    i, j = slate_pairs(targets.slate_N, targets.mask & (y > 0), targets.mask)
+    better = y[i] > y[j]
+    i, j = i[better], j[better]
+    gain_N = _gains(targets)
+    ideal_S = _ideal_dcg(gain_N, targets)
+    discount_N = 1 / torch.log2(2 + _ranks(scores.detach(), targets))
+    swap = (gain_N[i] - gain_N[j]).abs() * (discount_N[i] - discount_N[j]).abs() / ideal_S[targets.slate_N[i]]
+    losses_S = _per_slate(swap * functional.softplus(scores[j] - scores[i]), targets.slate_N[i], targets)
+    return _mean_where_gain(losses_S, gain_N, targets)
+
+
+def approx_ndcg(scores_N: Tensor, targets: Targets) -> Tensor:
+    """1 - NDCG with soft ranks 1 + sum of sigmoid((s_j - s_i) / temperature) (Qin, Liu, Li 2010)."""
+    scores, _ = targets.known(scores_N)
+    gain_N = _gains(targets)
+    i, j = slate_pairs(targets.slate_N, gain_N > 0, targets.mask)
+    beaten_by = ((scores[j] - scores[i]) / APPROX_NDCG_TEMPERATURE).sigmoid()
+    rank_N = torch.ones_like(scores).index_add(0, i, beaten_by)
+    dcg_S = _per_slate(gain_N / torch.log2(1 + rank_N), targets.slate_N, targets)
+    return _mean_where_gain(1 - dcg_S / _ideal_dcg(gain_N, targets), gain_N, targets)
+
+
+def _gains(targets: Targets) -> Tensor:
+    """float[N]: weight x (2^y - 1); 0 where the label is not known."""
+    return torch.where(targets.mask, targets.weight_N * (torch.exp2(targets.known(targets.y)[1]) - 1), 0.0)
+
+
+def _num_slates(targets: Targets) -> int:
+    return int(targets.slate_N.max()) + 1 if len(targets.slate_N) else 0
+
+
+def _per_slate(values: Tensor, slate: Tensor, targets: Targets) -> Tensor:
+    return values.new_zeros(_num_slates(targets)).index_add(0, slate, values)
+
+
+def _mean_over_slates(losses: Tensor, weights: Tensor, slate: Tensor, targets: Targets) -> Tensor:
+    """Weighted mean inside each slate, then the mean over slates with any weight."""
+    sum_S, weight_S = _per_slate(losses, slate, targets), _per_slate(weights, slate, targets)
+    has_S = weight_S > 0
+    return (sum_S / torch.where(has_S, weight_S, 1.0)).sum() / has_S.sum().clamp(min=1)
+
+
+def _mean_where_gain(losses_S: Tensor, gain_N: Tensor, targets: Targets) -> Tensor:
+    """Mean over the slates that have a row with a gain; zero when none has."""
+    has_S = _per_slate(gain_N, targets.slate_N, targets) > 0
+    return torch.where(has_S, losses_S, 0.0).sum() / has_S.sum().clamp(min=1)
+
+
+def _log_sum_exp(scores_N: Tensor, targets: Targets) -> Tensor:
+    """float[S] over known rows; 0 for a slate without any."""
+    low = torch.finfo(scores_N.dtype).min
+    largest_S = scores_N.new_full((_num_slates(targets),), low).scatter_reduce(
+        0, targets.slate_N, torch.where(targets.mask, scores_N.detach(), low), "amax")
+    shifted_N = torch.where(targets.mask, scores_N - largest_S[targets.slate_N], 0.0).exp()
+    sum_S = _per_slate(torch.where(targets.mask, shifted_N, 0.0), targets.slate_N, targets)
+    has_S = sum_S > 0
+    return torch.where(has_S, torch.where(has_S, sum_S, 1.0).log() + largest_S, 0.0)
+
+
+def _ranks(scores_N: Tensor, targets: Targets) -> Tensor:
+    """0-based rank of each row among the known rows of its slate, best first; ties in order of rows."""
+    low_N = torch.where(targets.mask, scores_N, -torch.inf)
+    by_score = low_N.argsort(descending=True, stable=True)
+    order = by_score[targets.slate_N[by_score].argsort(stable=True)]
+    size_S = torch.bincount(targets.slate_N, minlength=_num_slates(targets))
+    start_S = size_S.cumsum(0) - size_S
+    place = torch.arange(len(order), device=order.device) - start_S[targets.slate_N[order]]
+    return torch.empty_like(place).scatter_(0, order, place).to(scores_N.dtype)
+
+
+def _ideal_dcg(gain_N: Tensor, targets: Targets) -> Tensor:
+    """float[S]: the best possible DCG; 1 for a slate without a gain."""
+    dcg_S = _per_slate(gain_N / torch.log2(2 + _ranks(gain_N, targets)), targets.slate_N, targets)
+    return torch.where(dcg_S > 0, dcg_S, 1.0)
