@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import structlog
 from pydantic import SecretStr
 
-__all__ = ["configure_logging", "logging_config", "mask_secrets"]
+__all__ = ["configure_logs", "logging_config", "mask_secrets"]
 
 EventDict = MutableMapping[str, Any]
 
@@ -56,8 +56,8 @@ def logging_config(
     }
 
 
-def configure_logging(
-    role: str, *, level: str = "info", stream: TextIO | None = None, is_console: bool | None = None
+def configure_logs(
+    role: str = "freshrank", *, level: str = "info", stream: TextIO | None = None, is_console: bool | None = None
 ) -> None:
     """Route structlog and the standard library's logging to `stream`. Call once per process, first."""
     logging.config.dictConfig(logging_config(role, level=level, stream=stream, is_console=is_console))

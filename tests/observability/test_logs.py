@@ -10,7 +10,7 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from streams.observability.logs import configure_logging, mask_secrets
+from streams.observability.logs import configure_logs, mask_secrets
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -21,7 +21,7 @@ def written() -> Iterator[Lines]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
-    configure_logging("worker", stream=stream)
+    configure_logs("worker", stream=stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
@@ -103,7 +103,7 @@ def test_a_console_gets_readable_text_instead_of_json() -> None:
     stream = io.StringIO()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    configure_logging("trainer", stream=stream, is_console=True)
+    configure_logs("trainer", stream=stream, is_console=True)
     structlog.get_logger("streams.training").info("round_done", decision="published")
     structlog.reset_defaults()
     logging.captureWarnings(capture=False)
