@@ -32,8 +32,8 @@ class Slate(msgspec.Struct):
 
     user_id: str
     slate_id: str
-    surface: str
     created_at_ms: int
+    surface: str = ""
     shown_at_ms: int = 0
     num_parts: int = 0
     slots: list[int] = msgspec.field(default_factory=list)

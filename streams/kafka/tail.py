@@ -16,7 +16,7 @@ from streams.settings import Settings
 
 __all__ = ["OnRecords", "TopicTail", "read_partition"]
 
-OnRecords = Callable[[int, Sequence[ConsumerRecord[bytes, bytes]]], None]
+OnRecords = Callable[[int, Sequence[ConsumerRecord[bytes, bytes]]], object]
 POLL_MS = 500
 MAX_POLL_RECORDS = 5_000
 

@@ -18,7 +18,7 @@ from streams.features.capture import Request, capture
 from streams.features.catalogue import KINDS
 from streams.features.user_state import AFFINITY_WEIGHT, Answers
 from streams.worker.moment import Moment
-from streams.worker.outputs import Trigger
+from streams.worker.outputs import Forgotten, Trigger
 from streams.worker.requests import on_rank
 
 __all__ = ["HANDLERS"]
@@ -77,7 +77,7 @@ def _shown(now: Moment, slate: Slate, slots: list[int], positions: list[int]) ->
 def _count_shown(now: Moment, slate: Slate, slots: list[int], *, is_first: bool) -> None:
     state, user = now.state, now.user
     state.items.count(state.number, np.array(slots, np.int32), 0, now.at_ms)
-    state.dirty_items.update(slots)
+    state.items_changed(slots)
     user.count(0, now.at_ms, len(slots))
     user.num_slates += is_first
     user.add_answers(Answers(slate.slate_id, slate.surface, now.at_ms, slots, [0] * len(slots)))
@@ -93,7 +93,7 @@ def on_action(now: Moment, event: Mapping[str, Any]) -> None:
     user.touch(now.at_ms, event.get("session_id"))
     user.count(kind, now.at_ms)
     items.count(state.number, np.array([slot], np.int32), kind, now.at_ms)
-    state.dirty_items.add(slot)
+    state.items_changed([slot])
     if name in {"click", "view"}:
         user.end_visit(_visit(event), now.at_ms)
     if name == "click":
@@ -113,7 +113,7 @@ def _count_click(now: Moment, slot: int) -> None:
     state, user = now.state, now.user
     others = [other for other in user.recently_clicked(CO_CLICKED) if other != slot]
     state.items.add_co_click(state.number, slot, others, now.at_ms)
-    state.dirty_items.update(others)
+    state.items_changed(others)
     price = float(state.items.price[slot])
     if price == price:  # noqa: PLR0124 - NaN: no price is known
         user.price_sum += price
@@ -127,7 +127,7 @@ def on_dwell(now: Moment, event: Mapping[str, Any]) -> None:
     user.touch(now.at_ms, event.get("session_id"))
     delta_ms = user.replace_dwell(_visit(event), now.at_ms, round(event["dwell_s"] * 1000))
     state.items.add_dwell(state.number, slot, delta_ms)
-    state.dirty_items.add(slot)
+    state.items_changed([slot])
     _attribute(now, event, slot)
     state.changed(user)
 
@@ -147,8 +147,9 @@ def on_search(now: Moment, event: Mapping[str, Any]) -> None:
 
 def on_forget(now: Moment, event: Mapping[str, Any]) -> None:  # noqa: ARG001 - all handlers are called alike
     """Remove the user from the state; rows and lists follow."""
+    surfaces = dict.fromkeys([*now.settings.ranking.surfaces, *(answers.surface for answers in now.user.answers)])
     now.state.forget(now.user)
-    now.out.forgotten.append(now.user.user_id)
+    now.out.forgotten.append(Forgotten(now.user.user_id, tuple(surfaces)))
 
 
 def _visit(event: Mapping[str, Any]) -> str:
@@ -158,7 +159,7 @@ def _visit(event: Mapping[str, Any]) -> str:
 def _slate(now: Moment, slate_id: str, surface: str) -> Slate:
     found = now.state.slates.get(slate_key(now.user.user_id, slate_id))
     if found is None:
-        found = Slate(now.user.user_id, slate_id, surface, now.at_ms)
+        found = Slate(now.user.user_id, slate_id, now.at_ms, surface)
         now.state.slate_changed(found)
     return found
 

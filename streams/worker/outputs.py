@@ -8,7 +8,7 @@ from streams.events.rejection import Rejected
 from streams.examples.records import Labels, Shown, encode_record
 from streams.ranking.task import RankTask
 
-__all__ = ["DueRank", "Outputs", "SourceRecord", "Trigger"]
+__all__ = ["DueRank", "Forgotten", "Outputs", "SourceRecord", "Trigger"]
 
 
 class SourceRecord(Protocol):
@@ -31,10 +31,19 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class DueRank:
-    """A request, captured where it stood in the stream."""
+    """A request, captured where it stood in the stream. `deadline_ms`: after append time, if it has one."""
 
     task: RankTask
     appended_at_ms: int
+    deadline_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A user who was removed, and the surfaces whose lists must go as well."""
+
+    user_id: str
+    surfaces: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -46,7 +55,7 @@ class Outputs:
     misplaced: list[tuple[str, SourceRecord]] = field(default_factory=list)
     ranks: list[DueRank] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
+    forgotten: list[Forgotten] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
     def example(self, record: Shown | Labels) -> None:

@@ -19,6 +19,7 @@ from streams.worker.handlers import HANDLERS
 from streams.worker.moment import Moment
 from streams.worker.outputs import Outputs, SourceRecord
 from streams.worker.partition_state import PartitionState
+from streams.worker.requests import ListCapture
 
 __all__ = ["Partition"]
 
@@ -26,9 +27,9 @@ __all__ = ["Partition"]
 class Partition:
     """Applies records of one partition to its state."""
 
-    def __init__(self, state: PartitionState, settings: Settings) -> None:
+    def __init__(self, state: PartitionState, settings: Settings, lists: ListCapture) -> None:
         self.state = state
-        self._settings = settings
+        self._settings, self._lists = settings, lists
         self._lateness_ms = int(settings.worker.allowed_lateness_s * 1000)
 
     @property
@@ -46,11 +47,11 @@ class Partition:
             if record.offset <= self.state.offset:
                 self._republish(event, out)
                 continue
+            self.state.offset = record.offset
             if event is None:
                 out.rejected.append((record, refusals[index]))
             else:
                 self._take(record, event, out)
-            self.state.offset = record.offset
         return out
 
     def _take(self, record: SourceRecord, event: dict[str, Any], out: Outputs) -> None:
@@ -74,7 +75,9 @@ class Partition:
         out.counts["late"] += at_ms < self.watermark_ms
         self.advance(at_ms, out)
         out.counts[event["type"]] += 1
-        moment = Moment(self.state, self._settings, out, user, at_ms, record.timestamp, self.watermark_ms)
+        moment = Moment(
+            self.state, self._settings, out, user, at_ms, record.timestamp, self.watermark_ms, self._lists
+        )
         HANDLERS[event["type"]](moment, event)
 
     def _republish(self, event: Any, out: Outputs) -> None:
@@ -85,8 +88,10 @@ class Partition:
         self.state.dirty_users.add(event["user_id"])
         shown = [item["item_id"] for item in event.get("items", ())] if event["type"] == "impression" else []
         item_ids = [event["item_id"]] if "item_id" in event else shown
-        counted = self.state.items.sources[self.state.number].row_of
-        self.state.dirty_items.update(slot for slot in map(self.state.items.slot, item_ids) if slot in counted)
+        counts = self.state.items.sources[self.state.number]
+        for slot in map(self.state.items.slot, item_ids):
+            if slot in counts.row_of:
+                self.state.dirty_items.setdefault(slot, int(counts.offset[counts.row(slot)]))
 
     def advance(self, event_ms: int, out: Outputs) -> None:
         """Move the partition's clock, never back, and close the label windows that are over."""

@@ -4,7 +4,7 @@ Everything here includes the events up to `offset` and nothing beyond. `drain` t
 as records, which are written in one batch together with the offset.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ class PartitionState:
         self.deadlines = Deadlines()
         self.offset = -1
         self.max_event_ms = 0
-        self.dirty_items: set[int] = set()
+        self.dirty_items: dict[int, int] = {}  # slot -> offset of the last event counted for it
         self.dirty_users: set[str] = set()
         self._ids: dict[str, EventIds] = {}
         self._dirty_ids: set[tuple[str, int]] = set()
@@ -75,6 +75,10 @@ class PartitionState:
         """Note that the user's state was changed."""
         self.users.put(user.user_id, user)
         self.dirty_users.add(user.user_id)
+
+    def items_changed(self, slots: Iterable[int]) -> None:
+        """Note that this partition's counts of items were changed by the event at `offset`."""
+        self.dirty_items.update(dict.fromkeys(slots, self.offset))
 
     def slate_changed(self, slate: Slate) -> None:
         """Note that a slate was made or changed."""
@@ -144,8 +148,8 @@ class PartitionState:
         counts, ids = self.items.sources[self.number], self.items.item_ids
         changed = sorted(self.dirty_items, key=lambda slot: ids[slot])
         for slot in changed:
-            counts.offset[counts.row(slot)] = self.offset
-        self.dirty_items = set()
+            counts.offset[counts.row(slot)] = self.dirty_items[slot]
+        self.dirty_items = {}
         return [(ids[slot], msgspec.json.encode(counts.record(slot, ids))) for slot in changed]
 
     def written(self, cached_users: int) -> None:

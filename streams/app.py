@@ -1,0 +1,112 @@
+"""Builds the Faust apps of the worker and the trainer from settings, and runs them. No logic.
+
+`faust -A streams.app worker` finds the worker's app here, made from the environment when it is asked for.
+"""
+
+import logging
+from typing import Any
+
+import faust
+import mode
+import uvloop
+
+from streams.clock import SystemClock
+from streams.kafka.security import faust_credentials
+from streams.observability.logs import configure_logging, logging_config
+from streams.settings import Settings
+
+__all__ = ["create_trainer", "create_worker", "run_trainer", "run_worker"]
+
+# Chunks that wait in an agent's queue.
+QUEUE_CHUNKS = 16
+# A worker that hangs in one chunk holds up the whole group for at most this.
+REBALANCE_TIMEOUT_S = 30.0
+
+
+class RoleApp(faust.App):
+    """A Faust app with a runtime that starts before its consumer and stops after the last chunk is acknowledged."""
+
+    runtime: Any = None
+
+    async def on_first_start(self) -> None:
+        """Start the runtime before anything is consumed."""
+        await self.runtime.start(self.crash)
+        await super().on_first_start()
+
+    async def on_stop(self) -> None:
+        """Let the agents finish, then stop the runtime."""
+        await super().on_stop()
+        await self.runtime.stop()
+
+
+def _app(settings: Settings, group: str, instance_id: str) -> RoleApp:
+    # One Faust default after the other is wrong for us; the reasons stand in ARCHITECTURE.md.
+    return RoleApp(
+        group,
+        broker=f"kafka://{settings.bootstrap_servers}",
+        broker_consumer=f"kafkachunk://{settings.bootstrap_servers}",
+        broker_credentials=faust_credentials(settings),
+        broker_session_timeout=settings.worker.session_timeout_s,
+        broker_heartbeat_interval=settings.worker.session_timeout_s / 6,
+        broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
+        broker_commit_interval=settings.worker.commit_interval_s,
+        broker_commit_every=None,
+        consumer_group_instance_id=instance_id or None,
+        consumer_auto_offset_reset="earliest",
+        stream_buffer_maxsize=QUEUE_CHUNKS,
+        stream_wait_empty=True,
+        agent_supervisor=mode.CrashingSupervisor,
+        table_standby_replicas=0,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        datadir=settings.data_dir / "faust" / group,
+        web_enabled=False,
+        web_bind="127.0.0.1",
+        store="memory://",
+        autodiscover=False,
+    )
+
+
+def create_worker(settings: Settings) -> faust.App:
+    """The app of one worker process."""
+    from streams.worker.agents import register
+    from streams.worker.runtime import WorkerRuntime
+
+    app = _app(settings, settings.worker_group, settings.worker.instance_id)
+    app.runtime = WorkerRuntime(settings, SystemClock())
+    register(app, app.runtime)
+    return app
+
+
+def create_trainer(settings: Settings) -> faust.App:
+    """The app of the trainer process."""
+    from streams.training.agents import register
+    from streams.training.runtime import TrainerRuntime
+
+    app = _app(settings, settings.trainer_group, "")
+    app.runtime = TrainerRuntime(settings, SystemClock())
+    register(app, app.runtime)
+    return app
+
+
+def run_worker(settings: Settings) -> None:
+    """Run a worker until a signal ends it; the process exits with 0 after a signal, with 1 after a failure."""
+    _run(create_worker(settings), "worker")
+
+
+def run_trainer(settings: Settings) -> None:
+    """Run the trainer until a signal ends it; exit codes as `run_worker`."""
+    _run(create_trainer(settings), "trainer")
+
+
+def _run(app: faust.App, role: str) -> None:
+    configure_logging(role)
+    app.conf.logging_config = logging_config(role)
+    uvloop.install()
+    faust.Worker(app, loglevel=logging.INFO).execute_from_commandline()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return create_worker(Settings())
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,93 @@
+"""What every worker knows, whichever partitions it owns: the catalogue, item counts, and lists of candidates.
+
+Read from the start of their topics outside the group; a worker is ready when it has read both to their ends.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka.structs import ConsumerRecord
+
+from streams.clock import Clock
+from streams.events.decode import Rejected, decode_catalogue
+from streams.features.items import ItemTable
+from streams.kafka.tail import TopicTail
+from streams.ranking.candidates import CandidateIndex
+from streams.ranking.query_index import item_words
+from streams.settings import Settings
+from streams.topics import topic_specs
+
+__all__ = ["Knowledge", "split_count_key"]
+
+Records = Sequence[ConsumerRecord[bytes, bytes]]
+_COUNTS = msgspec.json.Decoder(dict[str, Any])
+REFRESH_S = 1.0
+
+
+def split_count_key(key: bytes) -> tuple[str, int]:
+    """Item id and source partition of a key on `item-counts`."""
+    item_id, _, source = key.decode().rpartition("|")
+    return item_id, int(source)
+
+
+class Knowledge:
+    """Item table and candidate index, kept up to date by two tails. `reject` takes catalogue records that are bad."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, reject: Callable[[ConsumerRecord[bytes, bytes], Rejected], None]
+    ) -> None:
+        topics = topic_specs(settings)
+        self.items = ItemTable(settings.catalogue, settings.num_partitions)
+        self.index = CandidateIndex(settings.ranking.candidates)
+        self.counts: Counter[str] = Counter()
+        self._clock, self._reject = clock, reject
+        self._is_following = False
+        self.catalogue = TopicTail(settings, topics["catalogue"].name, self._on_catalogue)
+        self.item_counts = TopicTail(settings, topics["item-counts"].name, self.on_item_counts)
+        self._refreshed_at_s = float("-inf")
+
+    async def start(self) -> None:
+        """Read both topics to their ends, then follow them. Raises BrokerUnreachableError."""
+        await self.catalogue.start()
+        await self.item_counts.start()
+        self._is_following = True
+
+    async def stop(self) -> None:
+        """Stop following."""
+        await self.catalogue.stop()
+        await self.item_counts.stop()
+
+    def _on_catalogue(self, _: int, records: Records) -> None:
+        for record in records:
+            if record.value is None:
+                slot = self.items.remove((record.key or b"").decode(errors="replace"))
+                self.index.queries.remove(slot)
+                continue
+            item = decode_catalogue(record.value)
+            if isinstance(item, Rejected):
+                # What was there at start was rejected by an earlier run: one dead letter is enough.
+                if self._is_following:
+                    self._reject(record, item)
+                continue
+            slot = self.items.upsert(item, record.timestamp)
+            self.index.queries.update(slot, item_words(item))
+            self.counts["item"] += 1
+        self._refreshed_at_s = float("-inf")
+
+    def on_item_counts(self, _: int, records: Records) -> list[int]:
+        """Take absolute counts; returns the slots they are about. Repeated and older records change nothing."""
+        slots: list[int] = []
+        for record in records:
+            item_id, source = split_count_key(record.key or b"")
+            if record.value is not None:
+                self.items.apply(source, item_id, _COUNTS.decode(record.value))
+                slots.append(self.items.slot(item_id))
+        return slots
+
+    def refresh(self, now_ms: int) -> None:
+        """Recompute the candidate lists, at most once a second. `now_ms` is event time."""
+        if self._clock.monotonic_s() - self._refreshed_at_s >= REFRESH_S:
+            self._refreshed_at_s = self._clock.monotonic_s()
+            self.index.refresh(self.items, now_ms)

@@ -1,0 +1,125 @@
+"""A partition this worker owns: its state, what waits to be made durable, and the flush that does it.
+
+A flush, in this order:
+1. outputs (training examples, dead letters, forwarded records, rankings under way) are acknowledged by Kafka;
+2. changed state is on the changelog, in one transaction that fails if another worker has taken the partition over;
+3. the same records are on the local disk, with the offset they include and how far the changelog is known;
+4. item counts are on `item-counts`: absolute values, so a repetition changes nothing;
+5. users' rows are in Feast;
+6. the chunks are acknowledged, and Faust commits their offsets.
+A crash between any two steps repeats the chunk: 2 and 3 make it skip what the state includes, and what it touches is
+published again (4, 5).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from streams.clock import Clock
+from streams.features.feast_writer import FeatureRowWriter
+from streams.features.state_store import META_KEY, StateStore
+from streams.kafka.partitioner import partition_for
+from streams.kafka.record_sender import ChangelogWriter, OutRecord, RecordSender
+from streams.settings import Settings
+from streams.topics import topic_specs
+from streams.worker.feature_rows import user_rows
+from streams.worker.partition import Partition
+
+__all__ = ["OpenPartition"]
+
+
+class OpenPartition:
+    """Owned from `start` to `close`. `engine` is used by one task; `flush` may run beside it between its chunks."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        engine: Partition,
+        store: StateStore,
+        changelog: ChangelogWriter,
+        sender: RecordSender,
+        rows: FeatureRowWriter,
+    ) -> None:
+        self.engine = engine
+        self._settings, self._clock = settings, clock
+        self._store, self._changelog, self._sender, self._rows = store, changelog, sender, rows
+        self._topics = topic_specs(settings)
+        self._outputs: list[OutRecord] = []
+        self._sending: list[Awaitable[None]] = []
+        self._unacked: list[Callable[[], Any]] = []
+        self._forgotten: list[str] = []
+        self._has_changes = False
+        self._flushing = asyncio.Lock()
+
+    @property
+    def num_unflushed(self) -> int:
+        """Chunks processed, but not durable yet."""
+        return len(self._unacked)
+
+    def add(self, outputs: list[OutRecord], forgotten: list[str], ack: Callable[[], Any] | None) -> None:
+        """A chunk was processed: make this durable with the next flush, then call `ack`."""
+        self._outputs += outputs
+        self._forgotten += forgotten
+        self._has_changes = True
+        if ack is not None:
+            self._unacked.append(ack)
+
+    def wait_for(self, sending: Awaitable[None]) -> None:
+        """A ranking is being sent: the next flush waits for it."""
+        self._sending.append(sending)
+
+    async def flush(self) -> None:
+        """Make everything processed so far durable; see the module for the order."""
+        async with self._flushing:
+            if not self._has_changes:
+                return
+            self._has_changes = False
+            outputs, self._outputs = self._outputs, []
+            sending, self._sending = self._sending, []
+            unacked, self._unacked = self._unacked, []
+            forgotten, self._forgotten = self._forgotten, []
+            drained = self.engine.state.drain()
+            users = user_rows(drained.users, self.engine.state.items)
+            # 1. outputs
+            await asyncio.gather(self._sender.send(outputs), *sending)
+            # 2. changelog
+            meta = {**drained.meta, "written_at_ms": self._clock.now_ms()}
+            changes = [*drained.records, (META_KEY, msgspec.json.encode(meta))]
+            meta["changelog_next"] = await self._changelog.write(changes)
+            # 3. local state
+            self._store.write([*drained.records, (META_KEY, msgspec.json.encode(meta))])
+            self.engine.state.written(self._settings.worker.cached_users)
+            # 4. item counts
+            await self._sender.send(self._item_counts(drained.items))
+            # 5. users' rows
+            await asyncio.to_thread(self._write_rows, users, forgotten)
+            # 6. acks
+            for ack in unacked:
+                ack()
+
+    def _item_counts(self, items: list[tuple[str, bytes]]) -> list[OutRecord]:
+        number, topic = self.engine.state.number, self._topics["item-counts"]
+        return [
+            OutRecord(
+                topic.name,
+                f"{item_id}|{number}".encode(),
+                raw,
+                partition_for(item_id, topic.num_partitions),
+            )
+            for item_id, raw in items
+        ]
+
+    def _write_rows(self, users: Any, forgotten: list[str]) -> None:
+        if len(users):
+            self._rows.write(users)
+        if forgotten:
+            self._rows.delete(users.view, forgotten)
+
+    async def close(self) -> None:
+        """Give the partition back; what was not flushed is processed again by the next owner."""
+        async with self._flushing:
+            await self._changelog.stop()
+            self._store.close()

@@ -1,0 +1,103 @@
+"""The partitions a worker owns now: opened when assigned, closed when lost, flushed on a timer.
+
+Every flush may fail only by ending the worker: what was not acknowledged is processed again after the restart.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+from streams.clock import Clock
+from streams.features.feast_writer import FeatureRowWriter
+from streams.kafka.record_sender import RecordSender
+from streams.settings import Settings
+from streams.worker.knowledge import Knowledge
+from streams.worker.open_partition import OpenPartition
+from streams.worker.outputs import Outputs
+from streams.worker.partition import Partition
+from streams.worker.recovery import open_state
+from streams.worker.requests import ListCapture
+
+__all__ = ["PartitionSet"]
+
+# Chunks of one partition that may be processed beyond the last flush: bounds memory and what a crash repeats.
+MAX_UNFLUSHED = 32
+ROWS_PER_FLUSH = 5_000
+
+
+class PartitionSet:
+    """Owned `events` partitions by number."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        knowledge: Knowledge,
+        sender: RecordSender,
+        rows: FeatureRowWriter,
+        take: Callable[[OpenPartition, Outputs], None],
+    ) -> None:
+        self._settings, self._clock, self._knowledge = settings, clock, knowledge
+        self._sender, self._rows, self._take = sender, rows, take
+        self.lists = ListCapture(knowledge.items, knowledge.index)
+        self.owned: dict[int, OpenPartition] = {}
+        self.num_restored = 0
+        self._last_record_s: dict[int, float] = {}
+
+    async def assign(self, numbers: set[int]) -> None:
+        """Own exactly these partitions: close those that left, open those that came."""
+        for number in set(self.owned) - numbers:
+            await self.owned.pop(number).close()
+        await asyncio.gather(*(self._open(number) for number in sorted(numbers - set(self.owned))))
+
+    async def _open(self, number: int) -> None:
+        state, store, writer, num_restored = await open_state(
+            self._settings, number, self._knowledge.items, self._clock.now_ms()
+        )
+        self.num_restored += num_restored
+        engine = Partition(state, self._settings, self.lists)
+        opened = OpenPartition(self._settings, self._clock, engine, store, writer, self._sender, self._rows)
+        self._last_record_s[number] = self._clock.monotonic_s()
+        self.owned[number] = opened
+
+    async def publish_all_users(self, number: int) -> None:
+        """Write the rows of all of a partition's users: its online store is new."""
+        partition = self.owned[number]
+        user_ids = partition.engine.state.all_users()
+        while batch := list(itertools.islice(user_ids, ROWS_PER_FLUSH)):
+            partition.engine.state.dirty_users.update(batch)
+            partition.add([], [], None)
+            await partition.flush()
+
+    async def room(self, partition: OpenPartition) -> None:
+        """Wait until a partition may take another chunk."""
+        if partition.num_unflushed >= MAX_UNFLUSHED:
+            await partition.flush()
+
+    def noted(self, number: int) -> None:
+        """A record of the partition came in: it is not idle."""
+        self._last_record_s[number] = self._clock.monotonic_s()
+
+    async def flush(self) -> None:
+        """Flush all partitions side by side."""
+        await asyncio.gather(*(partition.flush() for partition in list(self.owned.values())))
+
+    def advance_idle(self) -> None:
+        """Let the clock of quiet live partitions follow the wall clock, so that their label windows close."""
+        now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
+        idle_s = self._settings.worker.idle_watermark_s
+        for number, partition in self.owned.items():
+            engine = partition.engine
+            quiet_s = now_s - self._last_record_s[number]
+            target_ms = now_ms - int(idle_s * 1000)
+            # A log from another year is not live: its windows close by its own events alone.
+            was_near = engine.state.max_event_ms >= now_ms - int((quiet_s + idle_s) * 1000)
+            if quiet_s >= idle_s and was_near and target_ms > engine.state.max_event_ms:
+                outputs = Outputs()
+                engine.advance(target_ms, outputs)
+                self._take(partition, outputs)
+
+    async def close(self) -> None:
+        """Flush and give back everything."""
+        await self.flush()
+        await self.assign(set())

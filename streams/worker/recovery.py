@@ -1,0 +1,62 @@
+"""Opening a partition: fence whoever wrote its changelog before, bring the local state up to it, load it.
+
+The local folder may be missing, behind (the partition lived elsewhere for a while), or ahead of nothing: a flush is on
+the changelog before it is on disk. So local state plus the changelog from where the local state knows it is the state
+as of the last flush of whoever owned the partition.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from aiokafka.structs import ConsumerRecord
+
+from streams.features.items import ItemTable
+from streams.features.state_store import META_KEY, StateStore
+from streams.kafka.record_sender import ChangelogWriter
+from streams.kafka.tail import read_partition
+from streams.settings import Settings
+from streams.topics import topic_specs
+from streams.worker.partition_state import PartitionState, read_meta
+
+__all__ = ["open_state", "state_folder"]
+
+# Deleted keys leave the changelog a day after their tombstone; a folder that slept longer than half of that might keep
+# what was deleted, so it is dropped and read anew.
+MAX_ABSENCE_MS = 12 * 3_600_000
+
+
+def state_folder(settings: Settings, number: int) -> Path:
+    """Where a worker keeps a partition's state; workers on one machine have folders of their own."""
+    return settings.data_dir / "state" / (settings.worker.instance_id or "worker") / f"partition-{number}"
+
+
+async def open_state(
+    settings: Settings, number: int, items: ItemTable, now_ms: int
+) -> tuple[PartitionState, StateStore, ChangelogWriter, int]:
+    """Take a partition over. Returns its state, store, changelog writer, and how many records were read back.
+
+    Raises StateError when the folder cannot be opened.
+    """
+    topic = topic_specs(settings)["state-changelog"].name
+    writer = ChangelogWriter(settings, topic, number)
+    await writer.start()
+    store = await asyncio.to_thread(StateStore, state_folder(settings, number))
+    meta = read_meta(store)
+    if now_ms - meta.get("written_at_ms", now_ms) > MAX_ABSENCE_MS:
+        store.clear()
+        meta = {}
+    num_restored = 0
+
+    def take(_: int, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        nonlocal num_restored
+        num_restored += len(records)
+        store.write((record.key or b"", record.value) for record in records)
+
+    changelog_next = await read_partition(settings, topic, number, meta.get("changelog_next", 0), take)
+    meta = {**read_meta(store), "changelog_next": changelog_next, "written_at_ms": now_ms}
+    store.write([(META_KEY, msgspec.json.encode(meta))])
+    state = PartitionState(number, store, items, settings.labels.windows_s)
+    await asyncio.to_thread(state.load)
+    return state, store, writer, num_restored

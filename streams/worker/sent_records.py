@@ -1,0 +1,67 @@
+"""Outputs of a chunk as records on their topics."""
+
+from aiokafka.structs import ConsumerRecord
+
+from streams.events.dead_letter import DeadLetter
+from streams.events.decode import Rejected
+from streams.kafka.partitioner import partition_for
+from streams.kafka.record_sender import OutRecord
+from streams.ranking.record import Ranking, ranking_key
+from streams.settings import Settings
+from streams.topics import topic_specs
+from streams.worker.outputs import Forgotten, Outputs, SourceRecord
+
+__all__ = ["dead_letter", "output_records", "ranking_records", "tombstones"]
+
+
+def output_records(settings: Settings, outputs: Outputs, partition: int, now_ms: int) -> list[OutRecord]:
+    """Everything of a chunk that must be durable before its state: examples, dead letters, records sent on."""
+    topics = topic_specs(settings)
+    examples, events = topics["training-examples"].name, topics["events"].name
+    return [
+        *(OutRecord(examples, key, value) for key, value in outputs.examples),
+        *(
+            dead_letter(settings, "events", partition, record, refusal, now_ms)
+            for record, refusal in outputs.rejected
+        ),
+        *(_sent_on(settings, events, user_id, record) for user_id, record in outputs.misplaced),
+        *(record for forgotten in outputs.forgotten for record in tombstones(settings, forgotten)),
+    ]
+
+
+def _sent_on(settings: Settings, topic: str, user_id: str, record: SourceRecord) -> OutRecord:
+    """The record where it belongs. It cannot come back: there its partition and its user agree."""
+    return OutRecord(topic, user_id.encode(), record.value, partition_for(user_id, settings.num_partitions))
+
+
+def dead_letter(
+    settings: Settings, topic: str, partition: int, record: SourceRecord | ConsumerRecord[bytes, bytes],
+    refusal: Rejected, now_ms: int,
+) -> OutRecord:  # fmt: skip
+    """A refused record of the topic with this short name, keyed as it was."""
+    topics = topic_specs(settings)
+    letter = DeadLetter.of(
+        refusal,
+        topic=topics[topic].name,
+        partition=partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        rejected_at_ms=now_ms,
+    )
+    return OutRecord(topics["dead-letters"].name, (record.key or b"")[:1024] or None, letter.encode())
+
+
+def ranking_records(settings: Settings, rankings: list[Ranking]) -> list[OutRecord]:
+    """Lists on `rankings`."""
+    topic = topic_specs(settings)["rankings"].name
+    return [
+        OutRecord(topic, ranking_key(ranking.user_id, ranking.surface), ranking.model_dump_json().encode())
+        for ranking in rankings
+    ]
+
+
+def tombstones(settings: Settings, forgotten: Forgotten) -> list[OutRecord]:
+    """Take the lists of a forgotten user off `rankings`."""
+    topic = topic_specs(settings)["rankings"].name
+    return [OutRecord(topic, ranking_key(forgotten.user_id, surface), None) for surface in forgotten.surfaces]
