@@ -10,7 +10,7 @@ from streams.settings import Settings
 __all__ = ["faust_credentials"]
 
 
-def faust_credentials(settings: Settings) -> Any:  # noqa: ANN401 - Faust's types do not reach us (pyproject, mypy)
+def faust_credentials(settings: Settings) -> Any:
     """What Faust takes as `broker_credentials`: None on a plain listener. Raises SettingsError."""
     security, context = settings.security, ssl_context(settings.security)
     if security.protocol.startswith("SASL"):

@@ -1,6 +1,6 @@
 """Settings -> what each Kafka client wants to hear about address, TLS and SASL. Opens no connection.
 
-All three clients get the same `ssl.SSLContext`, so that a certificate is judged alike everywhere. Clients hide a refused
+All clients get the same `ssl.SSLContext`, so that a certificate is judged alike everywhere. They hide a refused
 password behind "unable to bootstrap": `unreachable` makes the error that says it.
 """
 
