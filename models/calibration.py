@@ -1,7 +1,8 @@
 """Online Platt scaling of one binary task: p = sigmoid(scale x logit + shift), two numbers learned from the stream.
 
-It repairs what changes faster than the weights, above all the base rate. Each batch is one damped Newton step on the
-decayed curvature, so its memory is a number of rows and not a learning rate.
+It repairs what changes faster than the weights, above all the base rate. Iteratively reweighted least squares over
+decayed sums: no learning rate, only a memory in rows. A young model changes fast, so the memory is at most a quarter of
+the rows seen so far.
 """
 
 import torch
@@ -13,6 +14,7 @@ __all__ = ["OnlinePlatt"]
 PRIOR_CURVATURE = 10.0
 SCALE_BOUNDS = (0.5, 2.0)
 SHIFT_BOUND = 5.0
+YOUNG_SHARE = 0.25
 
 
 class OnlinePlatt(nn.Module):
@@ -20,17 +22,22 @@ class OnlinePlatt(nn.Module):
 
     scale_shift: Tensor
     curvature: Tensor
+    pull: Tensor
+    num_rows: Tensor
 
     def __init__(self, half_life_rows: float) -> None:
         super().__init__()
         self.half_life_rows = half_life_rows
         self.register_buffer("scale_shift", torch.tensor([1.0, 0.0], dtype=torch.float64))
         self.register_buffer("curvature", torch.zeros(2, 2, dtype=torch.float64))
+        self.register_buffer("pull", torch.zeros(2, dtype=torch.float64))
+        self.register_buffer("num_rows", torch.zeros((), dtype=torch.float64))
 
     def reset(self) -> None:
         """Back to the identity, for a model that is no longer the one that was observed."""
-        self.scale_shift.copy_(torch.tensor([1.0, 0.0]))
-        self.curvature.zero_()
+        for buffer in self.buffers():
+            buffer.zero_()
+        self.scale_shift[0] = 1.0
 
     @torch.no_grad()
     def observe(self, logits_N: Tensor, y_N: Tensor, weight_N: Tensor) -> None:
@@ -39,11 +46,20 @@ class OnlinePlatt(nn.Module):
         if not bool(is_usable.any()):
             return
         logits, y, weight = (v[is_usable].double() for v in (logits_N, y_N, weight_N))
+        self.num_rows += weight.sum()
+        kept = torch.exp2(-weight.sum() / (self.num_rows * YOUNG_SHARE).clamp(max=self.half_life_rows))
         inputs_N2 = torch.stack([logits, torch.ones_like(logits)], 1)
-        p = (inputs_N2 @ self.scale_shift).sigmoid()
-        kept = torch.exp2(-weight.sum() / self.half_life_rows)
-        self.curvature.copy_(self.curvature * kept + (inputs_N2.T * (weight * p * (1 - p))) @ inputs_N2)
-        damped = self.curvature + PRIOR_CURVATURE * torch.eye(2, dtype=torch.float64, device=p.device)
-        stepped = self.scale_shift + torch.linalg.solve(damped, inputs_N2.T @ (weight * (y - p)))
-        scale, shift = stepped[0].clamp(*SCALE_BOUNDS), stepped[1].clamp(-SHIFT_BOUND, SHIFT_BOUND)
-        self.scale_shift.copy_(torch.stack([scale, shift]))
+        fitted = inputs_N2 @ self.scale_shift
+        p = fitted.sigmoid()
+        slope = weight * p * (1 - p)
+        self.curvature.copy_(self.curvature * kept + (inputs_N2.T * slope) @ inputs_N2)
+        self.pull.copy_(self.pull * kept + inputs_N2.T @ (slope * fitted + weight * (y - p)))
+        self._solve()
+
+    def _solve(self) -> None:
+        prior = PRIOR_CURVATURE * torch.eye(2, dtype=torch.float64, device=self.pull.device)
+        curvature, pull = self.curvature + prior, self.pull.clone()
+        pull[0] += PRIOR_CURVATURE  # the identity: scale 1, shift 0
+        scale = torch.linalg.solve(curvature, pull)[0].clamp(*SCALE_BOUNDS)
+        shift = (pull[1] - curvature[0, 1] * scale) / curvature[1, 1]
+        self.scale_shift.copy_(torch.stack([scale, shift.clamp(-SHIFT_BOUND, SHIFT_BOUND)]))
