@@ -1,0 +1,57 @@
+"""Why a score: what each feature group contributes to each prediction, by leaving the group out.
+
+A group left out takes its average values. In the factored first layer that is one subtraction, so G groups cost G + 1
+passes over the small rest of the network and no feature work. Contributions of different groups may overlap: they need
+not add up to the prediction.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.feature_groups import cross_groups
+from models.ranker import Ranker
+
+__all__ = ["Explanation", "explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What each group contributes to each prediction.
+
+    `groups`: G names, `user`, `item`, then the cross groups. `predictions[task]` float[N]; `contributions[task]`
+    float[N, G]: the prediction minus the prediction without the group.
+    """
+
+    groups: tuple[str, ...]
+    predictions: dict[str, Tensor]
+    contributions: dict[str, Tensor]
+
+
+@torch.no_grad()
+def explain(ranker: Ranker, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Explanation:
+    """Contributions for N rows (a user's top ten, say)."""
+    parts = _group_parts(ranker, user_SU, item_NI, cross_NX, slate_N)
+    inputs_NO = ranker.first_layer(user_SU, item_NI, cross_NX, slate_N)
+    predictions = ranker.predictions(ranker.tail(inputs_NO))
+    without = [ranker.predictions(ranker.tail(inputs_NO - part_NO)) for part_NO in parts.values()]
+    contributions = {task: torch.stack([value_N - other[task] for other in without], 1)
+                     for task, value_N in predictions.items()}
+    return Explanation(tuple(parts), predictions, contributions)
+
+
+def _group_parts(
+    ranker: Ranker, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor,
+) -> dict[str, Tensor]:
+    """float[N, O] per group: its share of the first layer's outputs."""
+    first, cross = ranker.first, ranker.cross_norm(cross_NX)
+    parts = {
+        "user": first.user_part(ranker.user_norm(user_SU)).index_select(0, slate_N),
+        "item": first.item_part(ranker.item_norm(item_NI)),
+    }
+    for group, columns in cross_groups(ranker.schema).items():
+        kept = torch.zeros_like(cross)
+        kept[:, columns] = cross[:, columns]
+        parts[group] = first.cross_part(kept) - first.bias_O
+    return parts
