@@ -47,11 +47,11 @@ def _group_parts(
     """float[N, O] per group: its share of the first layer's outputs."""
     first, cross = ranker.first, ranker.cross_norm(cross_NX)
     parts = {
-        "user": first.user_part(ranker.user_norm(user_SU)).index_select(0, slate_N),
+        "user": (first.user_part(ranker.user_norm(user_SU)) - first.bias_O).index_select(0, slate_N),
         "item": first.item_part(ranker.item_norm(item_NI)),
     }
     for group, columns in cross_groups(ranker.schema).items():
         kept = torch.zeros_like(cross)
         kept[:, columns] = cross[:, columns]
-        parts[group] = first.cross_part(kept) - first.bias_O
+        parts[group] = first.cross_part(kept)
     return parts

@@ -25,8 +25,8 @@ class FactoredLinear(nn.Module):
         self.bias_O = nn.Parameter(torch.empty(num_outputs).uniform_(-bound, bound))
 
     def user_part(self, user_SU: Tensor) -> Tensor:
-        """float[S, O]: W_u u, once per slate."""
-        return functional.linear(user_SU, self.weight_OF[:, : self.splits[0]])
+        """float[S, O]: W_u u + b, once per slate."""
+        return functional.linear(user_SU, self.weight_OF[:, : self.splits[0]], self.bias_O)
 
     def item_part(self, item_NI: Tensor) -> Tensor:
         """float[N, O]: W_i i. Depends on the item and the model version alone."""
@@ -34,11 +34,11 @@ class FactoredLinear(nn.Module):
         return functional.linear(item_NI, self.weight_OF[:, num_user : num_user + num_item])
 
     def cross_part(self, cross_NX: Tensor) -> Tensor:
-        """float[N, O]: W_x x + b."""
-        num_user, num_item, _ = self.splits
-        return functional.linear(cross_NX, self.weight_OF[:, num_user + num_item :], self.bias_O)
+        """float[N, O]: W_x x."""
+        return functional.linear(cross_NX, self.weight_OF[:, sum(self.splits[:2]) :])
 
-    def forward(self, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Tensor:
-        """float[N, O]."""
-        rows = self.cross_part(cross_NX) + self.item_part(item_NI)
-        return rows + self.user_part(user_SU).index_select(0, slate_N)
+    def forward(self, user_SO: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Tensor:
+        """float[N, O], from the users' part as `user_part` gave it."""
+        rows_NO = user_SO.index_select(0, slate_N)
+        rows_NO = torch.addmm(rows_NO, item_NI, self.weight_OF[:, self.splits[0] : -self.splits[2]].T)
+        return torch.addmm(rows_NO, cross_NX, self.weight_OF[:, -self.splits[2] :].T)

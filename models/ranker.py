@@ -24,6 +24,8 @@ from models.tasks import Task
 
 __all__ = ["Ranker", "RankerConfig"]
 
+# Scored together: a chunk whose numbers stay in a core's cache (12,800 rows took 52 ms at once, 32 ms so).
+ROWS_AT_ONCE = 1024
 # Of every output until the first labels come: a rate of .05.
 START_LOGIT = math.log(0.05 / 0.95)
 
@@ -87,8 +89,10 @@ class Ranker(nn.Module):
 
     def first_layer(self, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Tensor:
         """float[N, O]: the factored first layer over normalised features."""
-        normed = self.user_norm(user_SU), self.item_norm(item_NI), self.cross_norm(cross_NX)
-        inputs_NO: Tensor = self.first(*normed, slate_N)
+        return self._rows(self.first.user_part(self.user_norm(user_SU)), item_NI, cross_NX, slate_N)
+
+    def _rows(self, user_SO: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Tensor:
+        inputs_NO: Tensor = self.first(user_SO, self.item_norm(item_NI), self.cross_norm(cross_NX), slate_N)
         return inputs_NO
 
     def tail(self, inputs_NO: Tensor) -> dict[str, Tensor]:
@@ -119,7 +123,10 @@ class Ranker(nn.Module):
     @torch.no_grad()
     def predict(self, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> dict[str, Tensor]:
         """Calibrated predictions per shown item, float[N] a task, without position. See `predictions`."""
-        return self.predictions(self(user_SU, item_NI, cross_NX, slate_N))
+        user_SO = self.first.user_part(self.user_norm(user_SU))
+        rows = (torch.split(tensor, ROWS_AT_ONCE) for tensor in (item_NI, cross_NX, slate_N))
+        chunks = [self.predictions(self.tail(self._rows(user_SO, *chunk))) for chunk in zip(*rows, strict=True)]
+        return {task.name: torch.cat([chunk[task.name] for chunk in chunks]) for task in self.tasks}
 
     def predictions(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
         """float[N] per task, per shown item: a calibrated probability; for an ordinal task E[log1p dwell_s].
