@@ -11,8 +11,8 @@ import mode
 import uvloop
 
 from streams.clock import SystemClock
-from streams.kafka.security import faust_credentials
-from streams.observability.logs import configure_logging, logging_config
+from streams.kafka.faust_credentials import faust_credentials
+from streams.observability.logs import configure_logs, logging_config
 from streams.settings import Settings
 
 __all__ = ["create_trainer", "create_worker", "run_trainer", "run_worker"]
@@ -100,7 +100,7 @@ def run_trainer(settings: Settings) -> None:
 
 
 def _run(app: faust.App, role: str) -> None:
-    configure_logging(role)
+    configure_logs(role)
     app.conf.logging_config = logging_config(role)
     uvloop.install()
     faust.Worker(app, loglevel=logging.INFO).execute_from_commandline()

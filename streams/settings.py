@@ -1,9 +1,8 @@
-"""Every tunable in one frozen object. The only module that reads the environment (`FRESHRANK_…`, `__` between sections).
+"""Every tunable in one frozen object. The only module that reads the environment: `FRESHRANK_…`, sections by `__`.
 
 Child processes get the same settings through the environment: `Settings.to_env()`.
 """
 
-import os
 from pathlib import Path
 from typing import Literal, Self
 
@@ -78,9 +77,13 @@ class WorkerSettings(Section):
     cached_users: int = Field(50_000, ge=100, description="users in memory, per process; the rest are on disk")
     max_ahead_s: int = Field(86_400, ge=0, description="event times further ahead of append time are rejected")
     allowed_lateness_s: float = Field(5.0, ge=0, description="watermark = latest event time less this")
-    idle_watermark_s: float = Field(30.0, gt=0, description="a quiet partition's watermark follows the clock after this")
+    idle_watermark_s: float = Field(
+        30.0, gt=0, description="a quiet partition's watermark follows the clock after this"
+    )
     instance_id: str = Field("", description="static Kafka member id of a worker that restarts in place; empty: none")
-    metrics_port: int = Field(0, ge=0, description="port of /metrics, /health and /status on 127.0.0.1; 0: any free one")
+    metrics_port: int = Field(
+        0, ge=0, description="port of /metrics, /health and /status on 127.0.0.1; 0: any free one"
+    )
 
 
 class LabelSettings(Section):
@@ -88,7 +91,9 @@ class LabelSettings(Section):
 
     tasks: tuple[Task, ...] = DEFAULT_TASKS
     window_overrides_s: dict[str, float] = Field({}, description="windows by task name, where not the task's own")
-    open_slates_max: int = Field(200_000, ge=100, description="per partition; the oldest close early beyond it, counted")
+    open_slates_max: int = Field(
+        200_000, ge=100, description="per partition; the oldest close early beyond it, counted"
+    )
 
     @property
     def windows_s(self) -> dict[str, float]:
@@ -119,7 +124,9 @@ class TrainingSettings(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     round_slates: int = Field(256, ge=1, description="a round starts when so many learnable slates are new")
-    round_interval_s: float | None = Field(10.0, description="or this long after the last, if any is new; none: rows only")
+    round_interval_s: float | None = Field(
+        10.0, description="or this long after the last, if any is new; none: rows only"
+    )
     judge_frac: float = Field(0.25, gt=0, lt=1, description="newest share of a round that only judges the challenger")
     replay_slates: int = Field(192, ge=0, description="older slates learned again in each step")
     buffer_days: float = Field(14.0, gt=0, description="event time kept in the replay buffer")
@@ -128,7 +135,9 @@ class TrainingSettings(Section):
     seed: int = 0
     threads: int = Field(1, ge=1, description="torch threads of the trainer")
     nice: int = Field(10, ge=0, le=19, description="the trainer yields to the worker on a shared machine")
-    metrics_port: int = Field(0, ge=0, description="port of /metrics, /health and /status on 127.0.0.1; 0: any free one")
+    metrics_port: int = Field(
+        0, ge=0, description="port of /metrics, /health and /status on 127.0.0.1; 0: any free one"
+    )
 
 
 class FeastSettings(Section):
@@ -158,7 +167,9 @@ class Settings(BaseSettings):
         default_factory=lambda: Path.home() / ".cache" / "freshrank", description="what is fetched once: Kafka's jars"
     )
     topic_prefix: str = "freshrank."
-    num_partitions: int = Field(12, ge=1, description="of every partitioned topic; cannot change later: users would move")
+    num_partitions: int = Field(
+        12, ge=1, description="of every partitioned topic; cannot change later: users would move"
+    )
     replication_factor: int = Field(1, ge=1)
     security: KafkaSecurity = KafkaSecurity()
     catalogue: CatalogueFields = CatalogueFields()

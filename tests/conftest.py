@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Never
 
+import hypothesis  # noqa: F401  # imported late, deep in the run, it hits a CPython 3.11 bug in ast.parse
 import pytest
 
 from streams.clock import ManualClock

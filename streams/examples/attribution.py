@@ -12,7 +12,12 @@ __all__ = ["TASK_OF_TYPE", "act", "show"]
 
 # The task that an event type labels. A cancel takes the order's label back.
 TASK_OF_TYPE: Mapping[str, str] = {
-    "click": "click", "dwell": "dwell", "cart": "cart", "order": "order", "cancel": "order", "dislike": "dislike",
+    "click": "click",
+    "dwell": "dwell",
+    "cart": "cart",
+    "order": "order",
+    "cancel": "order",
+    "dislike": "dislike",
 }
 # Actions kept for a slate not seen yet; a flood beyond it is not worth remembering.
 MAX_WAITING = 200

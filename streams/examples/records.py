@@ -58,7 +58,7 @@ class Labels(msgspec.Struct, kw_only=True, frozen=True, tag="labels", tag_field=
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(Shown | Labels)
+_DECODER: msgspec.json.Decoder[Shown | Labels] = msgspec.json.Decoder(Shown | Labels)
 
 
 def encode_record(record: Shown | Labels) -> bytes:

@@ -1,4 +1,4 @@
-"""The features of items for a user at one moment, in the order of the feature schema: for showing, scoring and learning.
+"""The features of items for a user at one moment, in the order of the feature schema.
 
 Capturing reads state and changes none, so the same state always gives the same features.
 """
@@ -44,25 +44,31 @@ class Captured:
 def capture(user: UserState, items: ItemTable, slots: NDArray[np.int32], now_ms: int, request: Request) -> Captured:
     """Features of `slots` (int32[N]) for a user as of the event time `now_ms`."""
     item = capture_items(items, slots, now_ms)
-    fallback = 1.0 / (1.0 + np.exp(-item[:, 0]))
-    return Captured(capture_user(user, items, now_ms), item,
-                    capture_cross(user, items, slots, now_ms, request.query, request.relevance), fallback)
+    fallback = (1.0 / (1.0 + np.exp(-item[:, 0]))).astype(np.float32)
+    return Captured(
+        capture_user(user, items, now_ms),
+        item,
+        capture_cross(user, items, slots, now_ms, query=request.query, relevance=request.relevance),
+        fallback,
+    )
 
 
 def capture_user(user: UserState, items: ItemTable, now_ms: int) -> Float32:
     """float32[U]: click rate, activity over the horizons, session, hour of day (UTC)."""
     base = items.base_rate
     rate = _smoothed_logit(float(user.totals[2]), float(user.totals[0]), base)
-    decayed = decay_to(
-        np.array(user.decayed).reshape(1, -1, len(EVENT_KINDS)), np.array([user.decayed_at_ms]), now_ms
-    )[0, :, :DISLIKE]
+    decayed = decay_to(np.array(user.decayed).reshape(1, -1, len(EVENT_KINDS)), np.array([user.decayed_at_ms]), now_ms)[
+        0, :, :DISLIKE
+    ]
     idle_s = max(now_ms - user.last_event_ms, 0) / 1000 if user.last_event_ms else 0.0
     angle = 2 * math.pi * (now_ms % 86_400_000) / 86_400_000
-    return np.concatenate([
-        [rate, math.log1p(user.num_slates)],
-        np.log1p(decayed).ravel(),
-        [math.log1p(user.num_session_actions), math.log1p(idle_s), math.sin(angle), math.cos(angle)],
-    ]).astype(np.float32)
+    return np.concatenate(
+        [
+            [rate, math.log1p(user.num_slates)],
+            np.log1p(decayed).ravel(),
+            [math.log1p(user.num_session_actions), math.log1p(idle_s), math.sin(angle), math.cos(angle)],
+        ]
+    ).astype(np.float32)
 
 
 def capture_items(items: ItemTable, slots: NDArray[np.int32], now_ms: int) -> Float32:

@@ -27,14 +27,24 @@ WORD = re.compile(r"\w+")
 
 
 def capture_cross(
-    user: UserState, items: ItemTable, slots: NDArray[np.int32], now_ms: int, query: str,
+    user: UserState,
+    items: ItemTable,
+    slots: NDArray[np.int32],
+    now_ms: int,
+    *,
+    query: str,
     relevance: dict[int, float] | None,
 ) -> Float32:
     """float32[N, X] in the order of `FeatureSchema.cross`."""
     fields = _field_features(user, items, slots, now_ms)
     history = _history(user, slots, now_ms)
-    rest = [_co_click(user, items, slots), *history, _price_ratio(user, items, slots),
-            _query_overlap(items, slots, query), _relevance(slots, relevance)]
+    rest = [
+        _co_click(user, items, slots),
+        *history,
+        _price_ratio(user, items, slots),
+        _query_overlap(items, slots, query),
+        _relevance(slots, relevance),
+    ]
     return np.concatenate([fields, np.stack(rest, axis=1)], axis=1).astype(np.float32)
 
 
@@ -75,8 +85,8 @@ def _answers_per_value(user: UserState, items: ItemTable, known: NDArray[np.int3
     at = np.minimum(np.searchsorted(known, values), len(known) - 1)
     is_hit = known[at] == values
     clicks = np.repeat(is_clicked, sizes)
-    return (np.bincount(at[is_hit], minlength=len(known)).astype(np.float64),
-            np.bincount(at[is_hit], clicks[is_hit], len(known)))
+    shown = np.bincount(at[is_hit], minlength=len(known)).astype(np.float64)
+    return shown, np.bincount(at[is_hit], clicks[is_hit], len(known)).astype(np.float64)
 
 
 def _affinity_per_value(user: UserState, items: ItemTable, known: NDArray[np.int32], now_ms: int) -> Float64:
@@ -84,7 +94,8 @@ def _affinity_per_value(user: UserState, items: ItemTable, known: NDArray[np.int
     if not user.affinity:
         return np.zeros(len(known))
     fields = items.field_of[known].tolist()
-    return np.array([user.affinity[f].get(v, 0.0) for f, v in zip(fields, known.tolist(), strict=True)]) * kept
+    weights = [user.affinity[f].get(v, 0.0) * kept for f, v in zip(fields, known.tolist(), strict=True)]
+    return np.array(weights, np.float64)
 
 
 def _co_click(user: UserState, items: ItemTable, slots: NDArray[np.int32]) -> Float64:
@@ -116,8 +127,7 @@ def _history(user: UserState, slots: NDArray[np.int32], now_ms: int) -> list[Flo
             clicked[slot] = clicked.get(slot, 0) + 1
     wanted = slots.tolist()
     since = [max(now_ms - last_ms[s], 0) / 1000 if s in last_ms else NEVER_SHOWN_S for s in wanted]
-    return [np.log1p([shown.get(s, 0) for s in wanted]), np.log1p([clicked.get(s, 0) for s in wanted]),
-            np.log1p(since)]
+    return [np.log1p([shown.get(s, 0) for s in wanted]), np.log1p([clicked.get(s, 0) for s in wanted]), np.log1p(since)]
 
 
 def _price_ratio(user: UserState, items: ItemTable, slots: NDArray[np.int32]) -> Float64:

@@ -28,7 +28,9 @@ def add_decayed(
     at_ms[rows] = new
 
 
-def add_decayed_list(values: list[float], at_ms: int, kind: int, num_kinds: int, event_at_ms: int, count: int) -> int:
+def add_decayed_list(
+    values: list[float], at_ms: int, kind: int, *, num_kinds: int, event_at_ms: int, count: int
+) -> int:
     """The same for one entity kept as a flat list of H x K values; returns the new time of the values."""
     if event_at_ms > at_ms:
         for h, half_life_ms in enumerate(_HALF_LIVES):

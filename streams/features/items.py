@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.features.catalogue import CatalogueColumns
 from streams.features.decay import HALF_LIVES_MS, add_decayed
-from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND, SourceCounts
+from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND, TOTALS, SourceCounts
 from streams.settings import CatalogueFields
 
 __all__ = ["ItemTable"]
 
 MAX_NEIGHBOURS = 64
+IMPRESSIONS, CLICKS = TOTALS.index("impressions"), TOTALS.index("clicks")
 # Base rate before enough was seen, and how much counts as enough: the usual click rate of a shop list.
 PRIOR_CLICK_RATE, MIN_IMPRESSIONS = 0.05, 100
 
@@ -62,8 +63,8 @@ class ItemTable(CatalogueColumns):
         total = TOTAL_OF_KIND[kind]
         if total >= 0:
             self.totals[slots, total] += 1
-            self._num_impressions += len(slots) * (total == 0)
-            self._num_clicks += len(slots) * (total == 2)
+            self._num_impressions += len(slots) * (total == IMPRESSIONS)
+            self._num_clicks += len(slots) * (total == CLICKS)
 
     def add_dwell(self, source: int, slot: int, delta_ms: int) -> None:
         """Change the dwell total of an item; negative when a heartbeat replaces a larger one."""
@@ -105,8 +106,8 @@ class ItemTable(CatalogueColumns):
             self.totals[slot] += s.totals[row]
             factor = np.exp2((int(s.at_ms[row]) - at_ms) / HALF_LIVES_MS)
             self.decayed[slot] += s.decayed[row] * factor[:, None]
-        self._num_impressions += int(self.totals[slot, 0] - before[0])
-        self._num_clicks += int(self.totals[slot, 2] - before[2])
+        self._num_impressions += int(self.totals[slot, IMPRESSIONS] - before[IMPRESSIONS])
+        self._num_clicks += int(self.totals[slot, CLICKS] - before[CLICKS])
         self._neighbours.pop(slot, None)
 
     def neighbours(self, slot: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

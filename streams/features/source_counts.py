@@ -4,6 +4,7 @@ Rows are sparse (a slot gets one when the partition first sees the item). Each r
 it includes, so that a repeated or older record of it changes nothing.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,9 +19,7 @@ __all__ = ["NUM_TOTALS", "TOTALS", "TOTAL_OF_KIND", "SourceCounts"]
 TOTALS: tuple[str, ...] = ("impressions", "views", "clicks", "carts", "orders", "dwell_ms")
 NUM_TOTALS = len(TOTALS)
 # Column of `totals` that an event kind adds to; a dislike has only decayed counters.
-TOTAL_OF_KIND: tuple[int, ...] = tuple(
-    TOTALS.index(f"{kind}s") if f"{kind}s" in TOTALS else -1 for kind in EVENT_KINDS
-)
+TOTAL_OF_KIND: tuple[int, ...] = tuple(TOTALS.index(f"{kind}s") if f"{kind}s" in TOTALS else -1 for kind in EVENT_KINDS)
 NEIGHBOUR_HALF_LIFE_MS = 30 * 86_400_000
 NEIGHBOURS_MAX = 64
 Neighbours = dict[int, tuple[float, int]]
@@ -111,4 +110,4 @@ class SourceCounts:
 
 
 def _decayed(weight: float, then_ms: int, now_ms: int) -> float:
-    return weight * 2.0 ** ((then_ms - now_ms) / NEIGHBOUR_HALF_LIFE_MS)
+    return weight * math.pow(2.0, (then_ms - now_ms) / NEIGHBOUR_HALF_LIFE_MS)

@@ -7,6 +7,7 @@ state includes everything. A crash leaves the state as of some batch, never betw
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from rocksdict import BlockBasedOptions, Options, Rdict, WriteBatch, WriteOptions
 
@@ -46,13 +47,11 @@ class StateStore:
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key, or None."""
-        found: bytes | None = self._db.get(key)
-        return found
+        return cast("bytes | None", self._db.get(key))
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Values in the order of the keys, None where absent."""
-        found: list[bytes | None] = self._db[list(keys)] if keys else []
-        return found
+        return cast("list[bytes | None]", self._db[list(keys)]) if keys else []
 
     def write(self, records: Iterable[Record]) -> None:
         """Write all records at once, or none; a value of None deletes."""
@@ -66,7 +65,7 @@ class StateStore:
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Key without the prefix, and value, of all keys with the prefix, in order."""
-        for key, value in self._db.items(from_key=prefix):
+        for key, value in cast("Iterator[tuple[bytes, bytes]]", self._db.items(from_key=prefix)):
             if not key.startswith(prefix):
                 return
             yield key[len(prefix) :], value

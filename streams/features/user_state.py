@@ -85,7 +85,9 @@ class UserState(msgspec.Struct):
         """Count `num` events of a kind at an event time."""
         if TOTAL_OF_KIND[kind] >= 0:
             self.totals[TOTAL_OF_KIND[kind]] += num
-        self.decayed_at_ms = add_decayed_list(self.decayed, self.decayed_at_ms, kind, len(EVENT_KINDS), at_ms, num)
+        self.decayed_at_ms = add_decayed_list(
+            self.decayed, self.decayed_at_ms, kind, num_kinds=len(EVENT_KINDS), event_at_ms=at_ms, count=num
+        )
 
     def add_answers(self, answers: Answers) -> None:
         """Remember a shown slate; the oldest leave beyond 96 items."""

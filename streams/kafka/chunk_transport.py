@@ -136,10 +136,10 @@ class ChunkConsumer(driver.Consumer):
             first = await self.earliest_offsets(*fresh)  # aiokafka does not seek partitions without a commit
             await self.seek_wait(first)
             start.update((TP(*tp), offset) for tp, offset in first.items())
-        for tp in committed:
+        for tp, offset in committed.items():
             for book in (self._pending[tp], self._acked[tp], self._acked_index[tp]):
                 book.clear()
-            self._committed_offset[tp] = committed[tp]
+            self._committed_offset[tp] = offset
             self._want[tp] = start[tp] or 0
         self._discarded.clear()
 

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import RecordMetadata
 
-from streams.errors import BrokerUnreachableError, StateError
-from streams.kafka.security import aiokafka_kwargs
+from streams.errors import StateError
+from streams.kafka.security import aiokafka_kwargs, unreachable
 from streams.settings import Settings
 
 __all__ = ["ChangelogWriter", "OutRecord", "RecordSender"]
@@ -96,7 +96,7 @@ class ChangelogWriter:
                 f"partition {self._partition} of {self._topic} was taken over by another worker while this one was "
                 "away; nothing was overwritten: restart this worker, it will get its partitions anew"
             ) from error
-        return max(metadata.offset for metadata in sent) + 1
+        return max(int(metadata.offset) for metadata in sent) + 1
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -117,14 +117,12 @@ async def _started(settings: Settings, **kwargs: Any) -> AIOKafkaProducer:
         await producer.start()
     except KafkaError as error:
         await producer.stop()
-        raise BrokerUnreachableError(
-            f"no broker answered at {settings.bootstrap_servers} ({error}); start it, or set "
-            "FRESHRANK_BOOTSTRAP_SERVERS"
-        ) from error
+        raise unreachable(settings, error) from error
     return producer
 
 
 async def _send_all(producer: AIOKafkaProducer, records: Iterable[OutRecord]) -> list["asyncio.Future[RecordMetadata]"]:
     return [
-        await producer.send(r.topic, r.value, key=r.key, partition=r.partition, headers=list(r.headers)) for r in records
+        await producer.send(r.topic, r.value, key=r.key, partition=r.partition, headers=list(r.headers))
+        for r in records
     ]

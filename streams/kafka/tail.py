@@ -29,6 +29,7 @@ class TopicTail:
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self.positions: dict[int, int] = {}
+        self._polled = asyncio.Event()
 
     async def start(self) -> None:
         """Read up to the present end of the topic, then go on in the background."""
@@ -54,6 +55,12 @@ class TopicTail:
         for tp in consumer.assignment():
             # The position is beyond markers of transactions and gaps of compaction, which are no records.
             self.positions[tp.partition] = await consumer.position(tp)
+        self._polled.set()
+        self._polled.clear()
+
+    async def polled(self) -> None:
+        """Wait until the next poll has been handed on."""
+        await self._polled.wait()
 
     def failed(self) -> BaseException | None:
         """What ended the background task, if anything did."""
@@ -79,9 +86,9 @@ async def read_partition(
     try:
         tp = TopicPartition(topic, partition)
         consumer.assign([tp])
-        end = (await consumer.end_offsets([tp]))[tp]
-        first = (await consumer.beginning_offsets([tp]))[tp]
-        position = max(from_offset, first)
+        end: int = (await consumer.end_offsets([tp]))[tp]
+        first: int = (await consumer.beginning_offsets([tp]))[tp]
+        position: int = max(from_offset, first)
         consumer.seek(tp, position)
         while position < end:
             for records in (await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=MAX_POLL_RECORDS)).values():

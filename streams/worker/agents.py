@@ -29,16 +29,16 @@ def register(app: faust.App, runtime: WorkerRuntime) -> None:
     async def write_item_rows(stream: faust.StreamT[Any]) -> None:
         async for event in stream.noack().events():
             slots = runtime.knowledge.on_item_counts(event.message.partition, event.value)
-            await runtime.write_item_rows(np.array(sorted(set(slots)), np.int32))
+            await runtime.rows.write_items(np.array(sorted(set(slots)), np.int32))
             event.ack()
 
-    @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+    @app.on_partitions_assigned.connect
     async def on_assigned(_: faust.App, assigned: Sequence[Any], **__: Any) -> None:
         await runtime.assign(
             events={tp.partition for tp in assigned if tp.topic == events_topic},
             item_counts={tp.partition for tp in assigned if tp.topic == counts_topic},
         )
 
-    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    @app.on_partitions_revoked.connect
     async def on_revoked(_: faust.App, revoked: Sequence[Any], **__: Any) -> None:  # noqa: ARG001 - Faust's signature
-        await runtime.release_rows()
+        await runtime.rows.release_all()

@@ -13,6 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from streams.clock import Clock
 from streams.events.decode import Rejected, decode_catalogue
 from streams.features.items import ItemTable
+from streams.kafka.partitioner import partition_for
 from streams.kafka.tail import TopicTail
 from streams.ranking.candidates import CandidateIndex
 from streams.ranking.query_index import item_words
@@ -85,6 +86,10 @@ class Knowledge:
                 self.items.apply(source, item_id, _COUNTS.decode(record.value))
                 slots.append(self.items.slot(item_id))
         return slots
+
+    def partition_of(self, item_id: str) -> int:
+        """The partition of `item-counts` that an item belongs to."""
+        return partition_for(item_id, len(self.items.sources))
 
     def refresh(self, now_ms: int) -> None:
         """Recompute the candidate lists, at most once a second. `now_ms` is event time."""

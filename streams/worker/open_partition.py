@@ -12,7 +12,7 @@ published again (4, 5).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -37,6 +37,7 @@ class OpenPartition:
         self,
         settings: Settings,
         clock: Clock,
+        *,
         engine: Partition,
         store: StateStore,
         changelog: ChangelogWriter,
@@ -48,7 +49,7 @@ class OpenPartition:
         self._store, self._changelog, self._sender, self._rows = store, changelog, sender, rows
         self._topics = topic_specs(settings)
         self._outputs: list[OutRecord] = []
-        self._sending: list[Awaitable[None]] = []
+        self._sending: list[asyncio.Task[None]] = []
         self._unacked: list[Callable[[], Any]] = []
         self._forgotten: list[str] = []
         self._has_changes = False
@@ -67,7 +68,7 @@ class OpenPartition:
         if ack is not None:
             self._unacked.append(ack)
 
-    def wait_for(self, sending: Awaitable[None]) -> None:
+    def wait_for(self, sending: asyncio.Task[None]) -> None:
         """A ranking is being sent: the next flush waits for it."""
         self._sending.append(sending)
 

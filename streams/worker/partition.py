@@ -12,8 +12,9 @@ from streams.events.decode import decode_events
 from streams.events.event_time import settle_time
 from streams.events.rejection import Rejected
 from streams.examples.label_windows import close_due, labels_record, next_deadline_ms, retained_until_ms
-from streams.examples.slates import Slate
+from streams.examples.slates import Slate, slate_key
 from streams.kafka.partitioner import partition_for
+from streams.ranking.record import Ranking
 from streams.settings import Settings
 from streams.worker.handlers import HANDLERS
 from streams.worker.moment import Moment
@@ -75,10 +76,22 @@ class Partition:
         out.counts["late"] += at_ms < self.watermark_ms
         self.advance(at_ms, out)
         out.counts[event["type"]] += 1
-        moment = Moment(
-            self.state, self._settings, out, user, at_ms, record.timestamp, self.watermark_ms, self._lists
-        )
+        moment = Moment(self.state, self._settings, out, user, at_ms, record.timestamp, self.watermark_ms, self._lists)
         HANDLERS[event["type"]](moment, event)
+
+    def note_ranking(self, ranking: Ranking) -> None:
+        """Remember how an explored list was drawn: its impression is learned from with these chances."""
+        if ranking.policy == "score" or ranking.propensity is None:
+            return
+        key, state = slate_key(ranking.user_id, ranking.slate_id), self.state
+        slate = state.slates.get(key)
+        if slate is None:
+            slate = Slate(ranking.user_id, ranking.slate_id, state.max_event_ms, ranking.surface)
+            state.deadlines.add(next_deadline_ms(slate, state.windows_s), key)
+        slots = [state.items.slot(item.item_id) for item in ranking.items]
+        slate.policy, slate.model_version = ranking.policy, ranking.model_version
+        slate.propensities = dict(zip(slots, ranking.propensity, strict=True))
+        state.slate_changed(slate)
 
     def _republish(self, event: Any, out: Outputs) -> None:
         """The state holds this event, but a crash may have come before its rows and counts were published."""

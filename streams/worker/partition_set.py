@@ -32,6 +32,7 @@ class PartitionSet:
         self,
         settings: Settings,
         clock: Clock,
+        *,
         knowledge: Knowledge,
         sender: RecordSender,
         rows: FeatureRowWriter,
@@ -56,7 +57,15 @@ class PartitionSet:
         )
         self.num_restored += num_restored
         engine = Partition(state, self._settings, self.lists)
-        opened = OpenPartition(self._settings, self._clock, engine, store, writer, self._sender, self._rows)
+        opened = OpenPartition(
+            self._settings,
+            self._clock,
+            engine=engine,
+            store=store,
+            changelog=writer,
+            sender=self._sender,
+            rows=self._rows,
+        )
         self._last_record_s[number] = self._clock.monotonic_s()
         self.owned[number] = opened
 

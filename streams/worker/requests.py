@@ -59,7 +59,7 @@ class ListCapture:
             user_U=captured.user_U,
             item_NI=captured.item_NI,
             cross_NX=captured.cross_NX,
-            fallback_N=captured.fallback_N.astype(np.float32),
+            fallback_N=captured.fallback_N,
             seen_N=np.array([slot in seen for slot in slots.tolist()], np.bool_),
             features_as_of_ms=now_ms,
             **named,

@@ -21,7 +21,7 @@ def output_records(settings: Settings, outputs: Outputs, partition: int, now_ms:
     return [
         *(OutRecord(examples, key, value) for key, value in outputs.examples),
         *(
-            dead_letter(settings, "events", partition, record, refusal, now_ms)
+            dead_letter(settings, record, refusal, topic="events", partition=partition, now_ms=now_ms)
             for record, refusal in outputs.rejected
         ),
         *(_sent_on(settings, events, user_id, record) for user_id, record in outputs.misplaced),
@@ -35,9 +35,14 @@ def _sent_on(settings: Settings, topic: str, user_id: str, record: SourceRecord)
 
 
 def dead_letter(
-    settings: Settings, topic: str, partition: int, record: SourceRecord | ConsumerRecord[bytes, bytes],
-    refusal: Rejected, now_ms: int,
-) -> OutRecord:  # fmt: skip
+    settings: Settings,
+    record: SourceRecord | ConsumerRecord[bytes, bytes],
+    refusal: Rejected,
+    *,
+    topic: str,
+    partition: int,
+    now_ms: int,
+) -> OutRecord:
     """A refused record of the topic with this short name, keyed as it was."""
     topics = topic_specs(settings)
     letter = DeadLetter.of(

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.worker.event_log import START_MS, catalogue
 
 from streams.features.items import ItemTable
 from streams.features.state_store import StateStore
@@ -13,6 +12,7 @@ from streams.settings import LabelSettings, Settings
 from streams.worker.partition import Partition
 from streams.worker.partition_state import PartitionState
 from streams.worker.requests import ListCapture
+from tests.worker.event_log import START_MS, catalogue
 
 WINDOWS_S = {"click": 20.0, "dwell": 40.0, "cart": 60.0, "order": 120.0, "dislike": 60.0}
 

@@ -55,7 +55,7 @@ def test_a_crash_between_flushes_changes_no_result(open_engine: Open, tmp_path: 
     engine, store = open_engine(tmp_path / "crashed")
     examples = engine.process(LOG[:commit_at]).examples
     flush(engine, store)
-    examples += engine.process(LOG[commit_at : kill_at]).examples
+    examples += engine.process(LOG[commit_at:kill_at]).examples
     store.close()
 
     engine, store = open_engine(tmp_path / "crashed")
@@ -135,13 +135,15 @@ def test_one_slate_gives_one_shown_and_labels_when_each_window_closes(open_engin
         ("cart", 1, ["i1", "i2"], [0.0, 1.0]),
         ("order", 1, ["i1", "i2"], [0.0, 0.0]),
         ("dislike", 1, ["i1", "i2"], [0.0, 0.0]),
-    ] or labels(outputs)[0][0] == "click"
+    ]
 
 
 def test_a_click_before_its_impression_waits_for_it(open_engine: Open, tmp_path: Path) -> None:
     engine, store = open_engine(tmp_path / "state")
     outputs = engine.process(
-        records([event("click", 2, item_id="i2", slate_id="s1"), impression(0, "i1", "i2"), event("view", 60, item_id="i9")])
+        records(
+            [event("click", 2, item_id="i2", slate_id="s1"), impression(0, "i1", "i2"), event("view", 60, item_id="i9")]
+        )
     )
     store.close()
 
@@ -151,7 +153,9 @@ def test_a_click_before_its_impression_waits_for_it(open_engine: Open, tmp_path:
 def test_a_late_click_is_sent_as_a_correction_after_the_window_closed(open_engine: Open, tmp_path: Path) -> None:
     engine, store = open_engine(tmp_path / "state")
     outputs = engine.process(
-        records([impression(0, "i1", "i2"), event("view", 38, item_id="i9"), event("click", 3, item_id="i1", slate_id="s1")])
+        records(
+            [impression(0, "i1", "i2"), event("view", 38, item_id="i9"), event("click", 3, item_id="i1", slate_id="s1")]
+        )
     )
     store.close()
 
@@ -184,7 +188,10 @@ def test_bad_neighbours_are_rejected_one_by_one_and_good_ones_kept(open_engine: 
     engine, store = open_engine(tmp_path / "state")
     good = records([impression(0, "i1"), event("view", 1, item_id="i1"), event("view", 2, item_id="i1")])
     bad = [b'{"type":', None, b"\xff\xfe", b'{"type":"wish","event_id":"x","user_id":"u1","occurred_at_ms":1}']
-    log = [Record(n, START_MS + 5000, b"u1", raw) for n, raw in enumerate([good[0].value, *bad, good[1].value, good[2].value])]
+    log = [
+        Record(n, START_MS + 5000, b"u1", raw)
+        for n, raw in enumerate([good[0].value, *bad, good[1].value, good[2].value])
+    ]
     outputs = engine.process(log)
     totals = engine.state.user("u1").totals
     store.close()
@@ -193,7 +200,9 @@ def test_bad_neighbours_are_rejected_one_by_one_and_good_ones_kept(open_engine: 
     assert totals[:2] == [1, 2]
 
 
-def test_time_ahead_of_append_time_is_taken_back_and_too_far_ahead_is_rejected(open_engine: Open, tmp_path: Path) -> None:
+def test_time_ahead_of_append_time_is_taken_back_and_too_far_ahead_is_rejected(
+    open_engine: Open, tmp_path: Path
+) -> None:
     engine, store = open_engine(tmp_path / "state")
     ahead = [Record(0, START_MS, b"u1", msgspec.json.encode(event("view", 3600, item_id="i1"))),
              Record(1, START_MS, b"u1", msgspec.json.encode(event("view", 90_000, item_id="i1")))]  # fmt: skip

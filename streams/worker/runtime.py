@@ -1,0 +1,187 @@
+"""The worker process around its agents: what starts first, what runs beside them, what stops last.
+
+Start: connect, read the catalogue and item counts to their ends, load the newest model; then the consumer starts and
+partitions open as they are assigned. Any failure of a background task ends the process: its supervisor starts it anew.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka.structs import ConsumerRecord
+
+from streams.clock import Clock
+from streams.events.decode import Rejected
+from streams.features.feast_repo import prepare_repo
+from streams.features.feast_writer import FeatureRowWriter
+from streams.kafka.record_sender import RecordSender
+from streams.observability.metrics import WorkerMetrics
+from streams.observability.web import RoleServer
+from streams.settings import Settings
+from streams.worker.counted import observe
+from streams.worker.knowledge import Knowledge
+from streams.worker.model_follower import ModelFollower
+from streams.worker.open_partition import OpenPartition
+from streams.worker.outputs import Outputs, SourceRecord
+from streams.worker.partition_set import PartitionSet
+from streams.worker.row_partitions import RowPartitions
+from streams.worker.sent_records import dead_letter, output_records
+from streams.worker.serving import Serving
+
+__all__ = ["WorkerRuntime"]
+
+log = structlog.get_logger(__name__)
+Crash = Callable[[BaseException], Awaitable[None]]
+# How often deferred refreshes and idle partitions are looked at.
+TICK_S = 0.05
+
+
+class WorkerRuntime:
+    """Everything of a worker but its agents."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings, self._clock = settings, clock
+        self.metrics = WorkerMetrics()
+        self.knowledge = Knowledge(settings, clock, self._reject_item)
+        self._sender = RecordSender(settings)
+        self._serving = Serving(
+            settings,
+            clock,
+            knowledge=self.knowledge,
+            sender=self._sender,
+            metrics=self.metrics,
+            partition_of=self._partition_of,
+        )
+        self._models = ModelFollower(settings, clock, self._serving.scorer, self.metrics, self._on_model)
+        self._server = RoleServer(
+            name=settings.worker.instance_id or "worker",
+            role="worker",
+            data_dir=settings.data_dir,
+            registry=self.metrics.registry,
+            is_ready=lambda: self._is_ready,
+            status=self._status,
+            port=settings.worker.metrics_port,
+        )
+        self._is_ready = self._is_backlogged = False
+        self._num_events = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, crash: Crash) -> None:
+        """Bring everything up that the agents need. Raises BrokerUnreachableError, StateError."""
+        await self._server.start()
+        await self._sender.start()
+        repo = await asyncio.to_thread(prepare_repo, self.settings, self.settings.data_dir / "feature_repo")
+        self._writer = await asyncio.to_thread(FeatureRowWriter, repo, self.settings)
+        self.rows = RowPartitions(self._writer, self.knowledge)
+        self._partitions = PartitionSet(
+            self.settings,
+            self._clock,
+            knowledge=self.knowledge,
+            sender=self._sender,
+            rows=self._writer,
+            take=self._take,
+        )
+        await self.knowledge.start()
+        await self._models.start()
+        self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in (self._flush_loop, self._tick_loop)]
+
+    async def stop(self) -> None:
+        """Flush, give everything back, disconnect."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._partitions.close()
+        await asyncio.to_thread(self._writer.close)
+        await self._models.stop()
+        await self.knowledge.stop()
+        await self._sender.stop()
+        await self._server.stop()
+
+    async def _guarded(self, loop: Callable[[], Awaitable[None]], crash: Crash) -> None:
+        try:
+            await loop()
+        except Exception as error:  # whatever it is, going on would lose data
+            log.exception("worker_failed", reason=str(error))
+            await crash(error)
+
+    async def _flush_loop(self) -> None:
+        while True:
+            worker = self.settings.worker
+            await asyncio.sleep(worker.backlog_flush_interval_s if self._is_backlogged else worker.flush_interval_s)
+            started_s = self._clock.monotonic_s()
+            await self._partitions.flush()
+            self.metrics.flush_s.labels("all").observe(self._clock.monotonic_s() - started_s)
+            await asyncio.to_thread(self._writer.publish_due_history)
+
+    async def _tick_loop(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._serving.refresh_due()
+            self._partitions.advance_idle()
+            self._models.observe_age()
+            for failed in (self.knowledge.catalogue.failed(), self.knowledge.item_counts.failed()):
+                if failed is not None:
+                    raise failed
+
+    async def assign(self, events: set[int], item_counts: set[int]) -> None:
+        """Own exactly these partitions of `events` and `item-counts`."""
+        self._is_ready = False
+        lacking = await self.rows.acquire(events, item_counts)
+        await self._partitions.assign(events)
+        await self.rows.fill(lacking, self._partitions)
+        self.metrics.rebalances.inc()
+        self.metrics.partitions.set(len(events))
+        self._is_ready = True
+        log.info("partitions_assigned", events=sorted(events), item_counts=sorted(item_counts))
+
+    async def ingest(self, number: int, records: Sequence[SourceRecord], ack: Callable[[], Any]) -> None:
+        """Process a chunk of `events`; `ack` is called once everything it gave is durable."""
+        partition = self._partitions.owned[number]
+        self._is_backlogged = len(records) >= self.settings.worker.chunk_records
+        started_s = self._clock.monotonic_s()
+        outputs = partition.engine.process(records)
+        self.metrics.chunk_s.labels("process").observe(self._clock.monotonic_s() - started_s)
+        self.metrics.chunk_records.observe(len(records))
+        self._num_events += len(records)
+        self._partitions.noted(number)
+        self._take(partition, outputs, ack)
+        await self._partitions.room(partition)
+        # The flush, the web server and the heartbeat of the group take their turn between chunks.
+        await asyncio.sleep(0)
+
+    def _partition_of(self, number: int) -> OpenPartition | None:
+        return self._partitions.owned.get(number)
+
+    def _take(self, partition: OpenPartition, outputs: Outputs, ack: Callable[[], Any] | None = None) -> None:
+        records = output_records(self.settings, outputs, partition.engine.state.number, self._clock.now_ms())
+        partition.add(records, [forgotten.user_id for forgotten in outputs.forgotten], ack)
+        observe(self.metrics, outputs)
+        self._serving.take(partition, outputs)
+
+    def _reject_item(self, record: ConsumerRecord[bytes, bytes], refusal: Rejected) -> None:
+        """Dead-letter a bad catalogue record once: by the worker that owns the partition of the same number."""
+        partition = self._partitions.owned.get(record.partition)
+        if partition is not None:
+            letter = dead_letter(
+                self.settings,
+                record,
+                refusal,
+                topic="catalogue",
+                partition=record.partition,
+                now_ms=self._clock.now_ms(),
+            )
+            partition.add([letter], [], None)
+            self.metrics.rejects.labels(refusal.reason).inc()
+
+    def _on_model(self) -> None:
+        self._serving.schedule.model_changed(self._clock.now_ms())
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "model_version": self._serving.scorer.version,
+            "partitions": sorted(self._partitions.owned) if self._is_ready else [],
+            "events": self._num_events,
+            "rankings": self._serving.num_published,
+            "catalogue_offsets": self.knowledge.catalogue.positions,
+        }

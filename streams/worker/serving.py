@@ -1,0 +1,119 @@
+"""Lists out: requests answered, users' surfaces refreshed after what they did or when a model comes.
+
+Scoring is one batch for all lists of a chunk. A list is on its way before the chunk's state is durable; the flush waits
+until Kafka has it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from uuid import uuid4
+
+from streams.clock import Clock
+from streams.kafka.partitioner import partition_for
+from streams.kafka.record_sender import OutRecord, RecordSender
+from streams.observability.metrics import WorkerMetrics
+from streams.ranking.pipeline import rank
+from streams.ranking.record import Ranking
+from streams.ranking.rerank import DueRerank, RerankSchedule
+from streams.ranking.scorer import Scorer
+from streams.ranking.task import RankTask
+from streams.settings import Settings
+from streams.worker.knowledge import Knowledge
+from streams.worker.open_partition import OpenPartition
+from streams.worker.outputs import Outputs
+from streams.worker.requests import ListCapture
+from streams.worker.sent_records import ranking_records
+
+__all__ = ["Serving"]
+
+# Lists scored in one go when many are due: bounds how long the event loop is held.
+MAX_BATCH = 64
+
+
+class Serving:
+    """Scores and publishes. `partition_of` gives the open partition of a number, or None when it is not ours."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        knowledge: Knowledge,
+        sender: RecordSender,
+        metrics: WorkerMetrics,
+        partition_of: Callable[[int], OpenPartition | None],
+    ) -> None:
+        self.scorer = Scorer(settings.ranking)
+        self.schedule = RerankSchedule(settings.ranking)
+        self.num_published = 0
+        self._settings, self._clock, self._metrics = settings, clock, metrics
+        self._knowledge, self._sender, self._partition_of = knowledge, sender, partition_of
+        self._lists = ListCapture(knowledge.items, knowledge.index)
+
+    def take(self, partition: OpenPartition, outputs: Outputs) -> None:
+        """Answer the requests of a chunk, and refresh what its events made stale and is due."""
+        now_ms = self._clock.now_ms()
+        tasks: list[tuple[RankTask, int]] = []
+        for due in outputs.ranks:
+            if due.deadline_ms is not None and now_ms > due.appended_at_ms + due.deadline_ms:
+                self._metrics.expired.inc()
+            else:
+                tasks.append((due.task, due.appended_at_ms))
+        for trigger in outputs.triggers:
+            self.schedule.trigger(trigger.user_id, trigger.surface, trigger.appended_at_ms, now_ms)
+        for start in range(0, len(tasks), MAX_BATCH):
+            self._publish(partition, tasks[start : start + MAX_BATCH])
+        self.refresh_due()
+
+    def refresh_due(self) -> None:
+        """Refresh surfaces whose turn has come."""
+        due = self.schedule.due(self._clock.now_ms())
+        for start in range(0, len(due), MAX_BATCH):
+            self._refresh(due[start : start + MAX_BATCH])
+
+    def _refresh(self, due: Sequence[DueRerank]) -> None:
+        by_partition: dict[int, list[tuple[RankTask, int]]] = {}
+        for rerank in due:
+            number = partition_for(rerank.user_id, self._settings.num_partitions)
+            partition = self._partition_of(number)
+            if partition is not None:
+                task = self._own_task(partition, rerank)
+                by_partition.setdefault(number, []).append((task, rerank.appended_at_ms))
+        for number, tasks in by_partition.items():
+            partition = self._partition_of(number)
+            if partition is not None:
+                self._publish(partition, tasks)
+
+    def _own_task(self, partition: OpenPartition, rerank: DueRerank) -> RankTask:
+        engine = partition.engine
+        self._knowledge.refresh(engine.state.max_event_ms)
+        return self._lists.own_list(
+            engine.state.user(rerank.user_id),
+            slate_id=uuid4().hex,
+            surface=rerank.surface,
+            cause=rerank.cause,
+            k=self._settings.ranking.k,
+            now_ms=engine.state.max_event_ms,
+            watermark_ms=engine.watermark_ms,
+        )
+
+    def _publish(self, partition: OpenPartition, tasks: Sequence[tuple[RankTask, int]]) -> None:
+        scored_at_ms = self._clock.now_ms()
+        captured = [task for task, _ in tasks]
+        rankings = rank(captured, self._knowledge.items, self.scorer, self._settings.ranking, scored_at_ms)
+        for ranking in rankings:
+            partition.engine.note_ranking(ranking)
+        records = ranking_records(self._settings, rankings)
+        appended_ms = [at_ms for _, at_ms in tasks]
+        partition.wait_for(asyncio.create_task(self._send(records, rankings, appended_ms)))
+
+    async def _send(
+        self, records: Sequence[OutRecord], rankings: Sequence[Ranking], appended_ms: Sequence[int]
+    ) -> None:
+        await self._sender.send(records)
+        now_ms = self._clock.now_ms()
+        self.num_published += len(rankings)
+        for ranking, at_ms in zip(rankings, appended_ms, strict=True):
+            self._metrics.rankings.labels(ranking.cause).inc()
+            self._metrics.event_to_ranking_s.labels(ranking.cause).observe(max(now_ms - at_ms, 0) / 1000)
+            self._metrics.feature_age_s.observe(max(now_ms - ranking.features_as_of_ms, 0) / 1000)
