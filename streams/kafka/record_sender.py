@@ -56,7 +56,7 @@ class RecordSender:
 
     async def send(self, records: Iterable[OutRecord]) -> None:
         """Send all records and wait until every one is acknowledged. Raises KafkaError when one cannot be."""
-        await asyncio.gather(*await _send_all(self._require(), records))
+        await _acknowledged(await _send_all(self._require(), records))
 
     def _require(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -90,7 +90,7 @@ class ChangelogWriter:
         try:
             async with producer.transaction():
                 outs = (OutRecord(self._topic, key, value, self._partition) for key, value in records)
-                sent: list[RecordMetadata] = await asyncio.gather(*await _send_all(producer, outs))
+                sent = await _acknowledged(await _send_all(producer, outs))
         except ProducerFenced as error:
             raise StateError(
                 f"partition {self._partition} of {self._topic} was taken over by another worker while this one was "
@@ -126,3 +126,12 @@ async def _send_all(producer: AIOKafkaProducer, records: Iterable[OutRecord]) ->
         await producer.send(r.topic, r.value, key=r.key, partition=r.partition, headers=list(r.headers))
         for r in records
     ]
+
+
+async def _acknowledged(sending: list["asyncio.Future[RecordMetadata]"]) -> list[RecordMetadata]:
+    """Wait for all, also when one fails: a failed future that nobody asks complains when it is collected."""
+    results = await asyncio.gather(*sending, return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    if failures:
+        raise failures[0]
+    return [result for result in results if not isinstance(result, BaseException)]
