@@ -11,6 +11,7 @@ __all__ = [
     "CheckpointError",
     "FreshrankError",
     "InputFileError",
+    "InvalidRecordError",
     "SchemaMismatchError",
     "SettingsError",
     "StateError",
@@ -44,6 +45,10 @@ class TopicError(FreshrankError):
 
 class InputFileError(FreshrankError):
     """A file given by the user cannot be used. Operator: correct the file or the `--format`."""
+
+
+class InvalidRecordError(FreshrankError, ValueError):
+    """A record given to a client breaks the contract of its topic. Operator: correct what sends it."""
 
 
 class StateError(FreshrankError):
