@@ -40,6 +40,8 @@ class RoleApp(faust.App):
 
 
 def _app(settings: Settings, group: str, instance_id: str) -> RoleApp:
+    folder = settings.data_dir / "faust" / group
+    folder.mkdir(parents=True, exist_ok=True)
     # One Faust default after the other is wrong for us; the reasons stand in ARCHITECTURE.md.
     return RoleApp(
         group,
@@ -59,7 +61,7 @@ def _app(settings: Settings, group: str, instance_id: str) -> RoleApp:
         table_standby_replicas=0,
         topic_disable_leader=True,
         topic_allow_declare=False,
-        datadir=settings.data_dir / "faust" / group,
+        datadir=folder,
         web_enabled=False,
         web_bind="127.0.0.1",
         store="memory://",

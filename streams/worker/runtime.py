@@ -183,5 +183,5 @@ class WorkerRuntime:
             "partitions": sorted(self._partitions.owned) if self._is_ready else [],
             "events": self._num_events,
             "rankings": self._serving.num_published,
-            "catalogue_offsets": self.knowledge.catalogue.positions,
+            "catalogue_offsets": {str(n): offset for n, offset in self.knowledge.catalogue.positions.items()},
         }
