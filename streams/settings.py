@@ -3,6 +3,7 @@
 Child processes get the same settings through the environment: `Settings.to_env()`.
 """
 
+import os
 from pathlib import Path
 from typing import Literal, Self
 
@@ -192,6 +193,10 @@ class Settings(BaseSettings):
     def to_env(self) -> dict[str, str]:
         """The environment that gives a child process these settings, secrets included."""
         return _flatten("FRESHRANK_", self)
+
+    def child_env(self) -> dict[str, str]:
+        """Our environment with these settings in place of those it may hold, for a child process."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("FRESHRANK_")} | self.to_env()
 
 
 def _flatten(prefix: str, section: BaseModel) -> dict[str, str]:
