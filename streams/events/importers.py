@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from streams.events.log_file import numbered_lines
+from streams.events.log_file import LogFile
 from streams.events.metarank import UnmappableError, map_metarank
 from streams.events.rejection import Reason
 
@@ -38,13 +38,13 @@ class BadLine(NamedTuple):
     raw: bytes
 
 
-def read_log(source: str | Path, log_format: LogFormat) -> Iterator[LogRecord | BadLine]:
+def read_log(source: str | Path | LogFile, log_format: LogFormat) -> Iterator[LogRecord | BadLine]:
     """Records of a file (`-`: standard input) in order; a line may give several.
 
     Raises InputFileError when the file cannot be read.
     """
     mapping = _MAPPINGS[log_format]
-    for number, raw in numbered_lines(source):
+    for number, raw in source if isinstance(source, LogFile) else LogFile(source):
         try:
             records = mapping(_object(raw))
         except UnmappableError as error:

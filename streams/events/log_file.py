@@ -11,39 +11,57 @@ from typing import BinaryIO, cast
 
 from streams.errors import InputFileError
 
-__all__ = ["STDIN", "numbered_lines"]
+__all__ = ["STDIN", "LogFile"]
 
 STDIN = "-"
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-def numbered_lines(source: str | Path) -> Iterator[tuple[int, bytes]]:
-    """Number (from 1) and bytes of each line that is not blank, without the line end.
+class LogFile:
+    """Iterate for (number from 1, bytes) of each line that is not blank, without its line end.
 
-    Raises InputFileError when the file cannot be opened or its compression is damaged.
+    Raises InputFileError while iterating, when the file cannot be read or its compression is damaged.
     """
-    number = 0
-    with ExitStack() as stack:
-        try:
-            for number, line in enumerate(_opened(source, stack), start=1):
-                if stripped := line.strip():
-                    yield number, stripped
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InputFileError(
-                f"{source}: the gzip stream breaks off after line {number} ({error}); "
-                "needed a whole file: copy it again"
-            ) from error
-        except OSError as error:
-            raise InputFileError(
-                f"{source}: cannot be read ({error.strerror or error}); name a readable file, or - for standard input"
-            ) from error
 
+    def __init__(self, source: str | Path) -> None:
+        self.source = source
+        self._size_bytes = 0
+        self._file: io.BufferedReader | None = None
 
-def _opened(source: str | Path, stack: ExitStack) -> BinaryIO:
-    if str(source) == STDIN:
-        file = cast("io.BufferedReader", sys.stdin.buffer)
-    else:
-        file = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115 - the stack closes it
-    if file.peek(2)[:2] == _GZIP_MAGIC:
-        return cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=file)))
-    return file
+    @property
+    def read_frac(self) -> float | None:
+        """How much of the file was read, 0 to 1; None for standard input."""
+        if str(self.source) == STDIN:
+            return None
+        if self._file is None or self._file.closed:
+            return float(self._file is not None)
+        return self._file.tell() / max(self._size_bytes, 1)
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        number = 0
+        with ExitStack() as stack:
+            try:
+                for number, line in enumerate(self._opened(stack), start=1):
+                    if stripped := line.strip():
+                        yield number, stripped
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise InputFileError(
+                    f"{self.source}: the gzip stream breaks off after line {number} ({error}); "
+                    "needed a whole file: copy it again"
+                ) from error
+            except OSError as error:
+                raise InputFileError(
+                    f"{self.source}: cannot be read ({error.strerror or error}); "
+                    "name a readable file, or - for standard input"
+                ) from error
+
+    def _opened(self, stack: ExitStack) -> BinaryIO:
+        if str(self.source) == STDIN:
+            self._file = cast("io.BufferedReader", sys.stdin.buffer)
+        else:
+            path = Path(self.source)
+            self._file = stack.enter_context(path.open("rb"))
+            self._size_bytes = path.stat().st_size
+        if self._file.peek(2)[:2] == _GZIP_MAGIC:
+            return cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=self._file)))
+        return self._file

@@ -135,10 +135,15 @@ def _context(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fields(line: Mapping[str, Any]) -> dict[str, Any]:
-    given = line.get("fields") or []
-    if not isinstance(given, list) or not all(isinstance(f, dict) and "name" in f and "value" in f for f in given):
-        raise UnmappableError("wrong_type", f"fields: found {str(given)[:80]}, must be a list of name and value")
-    return {str(field["name"]): field["value"] for field in given}
+    given = line.get("fields")
+    if not given:
+        return {}
+    try:
+        return {str(field["name"]): field["value"] for field in given}
+    except (TypeError, KeyError) as error:
+        raise UnmappableError(
+            "wrong_type", f"fields: found {str(given)[:80]}, must be a list of name and value"
+        ) from error
 
 
 def _text(line: Mapping[str, Any], name: str) -> str:
