@@ -74,7 +74,7 @@ class Batch:
     ) -> Self:
         """From numpy arrays, copied. `labels[task]` float[N] is NaN where the label is not known."""
         num_rows = len(item_NI)
-        y = {task: torch.tensor(np.nan_to_num(v), dtype=torch.float32) for task, v in labels.items()}
+        y = {task: torch.tensor(np.where(np.isnan(v), 0.0, v), dtype=torch.float32) for task, v in labels.items()}
         return cls(
             user_SU=torch.tensor(user_SU, dtype=torch.float32),
             item_NI=torch.tensor(item_NI, dtype=torch.float32),

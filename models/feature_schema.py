@@ -27,23 +27,49 @@ class FeatureSchema:
     def user(self) -> tuple[str, ...]:
         """Features of the user alone (U)."""
         decayed = [f"user_log_{kind}s_{h}" for h in HORIZONS for kind in EVENT_KINDS[:5]]
-        return ("user_click_logit", "user_log_slates", *decayed, "user_log_session_actions", "user_log_idle_s",
-                "hour_sin", "hour_cos")
+        return (
+            "user_click_logit",
+            "user_log_slates",
+            *decayed,
+            "user_log_session_actions",
+            "user_log_idle_s",
+            "hour_sin",
+            "hour_cos",
+        )
 
     @property
     def item(self) -> tuple[str, ...]:
         """Features of the item alone (I)."""
         horizons = [f"item_{what}_{h}" for h in HORIZONS for what in ("click_logit", "log_clicks")]
         numbers = [f"{what}_{field}" for field in self.number_fields for what in ("number", "missing")]
-        return ("item_click_logit", "item_log_impressions", "item_log_views", *horizons, "item_cart_logit",
-                "item_order_logit", "item_dislike_logit", "item_log_mean_dwell_s", "is_coupon", "is_ad", *numbers)
+        return (
+            "item_click_logit",
+            "item_log_impressions",
+            "item_log_views",
+            *horizons,
+            "item_cart_logit",
+            "item_order_logit",
+            "item_dislike_logit",
+            "item_log_mean_dwell_s",
+            "is_coupon",
+            "is_ad",
+            *numbers,
+        )
 
     @property
     def cross(self) -> tuple[str, ...]:
         """Features of the pair, the query and the request (X)."""
         fields = [f"{what}_{field}" for field in self.affinity_fields for what in ("rate", "clicks", "affinity")]
-        return (*fields, "co_click", "log_times_shown", "log_times_clicked", "log_since_shown_s", "log_price_ratio",
-                "query_overlap", "relevance")
+        return (
+            *fields,
+            "co_click",
+            "log_times_shown",
+            "log_times_clicked",
+            "log_since_shown_s",
+            "log_price_ratio",
+            "query_overlap",
+            "relevance",
+        )
 
     @property
     def hash(self) -> str:
