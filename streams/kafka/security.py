@@ -51,7 +51,7 @@ def ssl_context(security: KafkaSecurity) -> ssl.SSLContext | None:
 def unreachable(settings: Settings, error: BaseException) -> BrokerUnreachableError:
     """The error to raise when a client could not connect: what was tried, and what is probably wrong."""
     security = settings.security
-    what = f"no broker answered at {settings.bootstrap_servers} ({type(error).__name__}: {error})"
+    what = f"no usable answer from Kafka at {settings.bootstrap_servers} ({type(error).__name__}: {error})"
     if security.protocol == "PLAINTEXT":
         return BrokerUnreachableError(
             f"{what}; needed: a running Kafka with a plain listener; start one with `freshrank broker`, or give its "
