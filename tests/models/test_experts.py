@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.experts import GatedExperts, expert_plan
+from models.experts import Architecture, GatedExperts, expert_plan
 
 TASKS = ("click", "dwell", "cart")
 
@@ -12,7 +12,7 @@ TASKS = ("click", "dwell", "cart")
     ("mmoe", [[True, True]] * 3),
     ("shared_bottom", [[True]] * 3),
 ])
-def test_the_plan_says_which_experts_a_task_may_use(architecture, plan) -> None:
+def test_the_plan_says_which_experts_a_task_may_use(architecture: Architecture, plan: list[list[bool]]) -> None:
     assert expert_plan(architecture, TASKS, 2, [("click",)]) == plan
 
 
@@ -23,7 +23,7 @@ def test_groups_that_name_every_task_leave_no_further_group() -> None:
 
 
 @pytest.mark.parametrize("groups", [[("click",), ("click",)], [("like",)]])
-def test_a_task_in_two_groups_or_unknown_is_refused(groups) -> None:
+def test_a_task_in_two_groups_or_unknown_is_refused(groups: list[tuple[str, ...]]) -> None:
     with pytest.raises(ValueError, match="at most once"):
         expert_plan("gated", TASKS, 1, groups)
 

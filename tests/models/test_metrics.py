@@ -7,9 +7,11 @@ import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
 
 from models import metrics
 
+Floats = NDArray[np.float64]
 LABELS = st.integers(1, 60).flatmap(lambda n: st.tuples(
     arrays.arrays(np.float64, n, elements=st.sampled_from([0.0, 1.0])),
     arrays.arrays(np.float64, n, elements=st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(0, 1))),
@@ -22,7 +24,7 @@ def same(found: float, expected: float) -> None:
 
 @given(LABELS)
 @settings(max_examples=150, deadline=None)
-def test_metrics_equal_those_of_scikit_learn_on_random_and_degenerate_rows(rows) -> None:
+def test_metrics_equal_those_of_scikit_learn_on_random_and_degenerate_rows(rows: tuple[Floats, Floats]) -> None:
     y, p = rows
     decided = p >= 0.5
     with warnings.catch_warnings():
@@ -43,7 +45,7 @@ def test_log_loss_of_float32_uses_its_own_epsilon_as_scikit_learn_does() -> None
 
 @given(LABELS)
 @settings(max_examples=60, deadline=None)
-def test_xauc_of_two_grades_is_the_auc_and_of_many_the_share_of_pairs_in_order(rows) -> None:
+def test_xauc_of_two_grades_is_the_auc_and_of_many_the_share_of_pairs_in_order(rows: tuple[Floats, Floats]) -> None:
     y, p = rows
     same(metrics.xauc(y, p), metrics.auc(y, p))
     seconds = y * 10 + np.arange(len(y)) % 3

@@ -8,7 +8,8 @@ def trained(num_seen: list[int]) -> PositionLogit:
     torch.nn.init.zeros_(position.logit_PT)
     with torch.no_grad():
         position.logit_PT[:3, 0] = torch.tensor([1.0, 0.0, -1.0])
-    position.observe(torch.repeat_interleave(torch.arange(3), torch.tensor(num_seen)), torch.zeros(sum(num_seen)).long())
+    places = torch.repeat_interleave(torch.arange(3), torch.tensor(num_seen))
+    position.observe(places, torch.zeros_like(places))
     return position
 
 

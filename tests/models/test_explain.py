@@ -1,0 +1,50 @@
+from collections.abc import Callable
+
+import torch
+
+from models.batch import Batch
+from models.explain import explain
+from models.feature_groups import cross_groups
+from models.feature_schema import FeatureSchema
+from models.ranker import Ranker
+
+MakeBatch = Callable[..., Batch]
+
+
+def test_every_cross_feature_is_in_exactly_one_group() -> None:
+    schema = FeatureSchema(affinity_fields=("brand", "tags"), number_fields=())
+    groups = cross_groups(schema)
+    assert list(groups) == ["brand", "tags", "co_click", "seen_before", "price", "query", "relevance"]
+    assert sorted(column for columns in groups.values() for column in columns) == list(range(len(schema.cross)))
+    assert [schema.cross[column] for column in groups["tags"]] == ["rate_tags", "clicks_tags", "affinity_tags"]
+
+
+def test_a_contribution_is_the_change_when_the_group_takes_its_average_values(
+    ranker: Ranker, make_batch: MakeBatch,
+) -> None:
+    batch = make_batch(0)
+    ranker.observe(batch)
+    features = batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N
+    found = explain(ranker, *features)
+    averages = {"user": (ranker.user_norm.mean_F.float().expand_as(batch.user_SU), *features[1:]),
+                "item": (batch.user_SU, ranker.item_norm.mean_F.float().expand_as(batch.item_NI), *features[2:])}
+    columns = cross_groups(ranker.schema)["tags"]
+    cross = batch.cross_NX.clone()
+    cross[:, columns] = ranker.cross_norm.mean_F.float()[columns]
+    averages["tags"] = (batch.user_SU, batch.item_NI, cross, batch.slate_N)
+    full = ranker.predict(*features)
+    for group, without in averages.items():
+        for task, value in ranker.predict(*without).items():
+            contribution = found.contributions[task][:, found.groups.index(group)]
+            torch.testing.assert_close(contribution, full[task] - value, rtol=1e-3, atol=1e-5)
+    for task, value in full.items():
+        torch.testing.assert_close(found.predictions[task], value)
+
+
+def test_a_group_that_says_nothing_contributes_nothing(ranker: Ranker, make_batch: MakeBatch) -> None:
+    batch = make_batch(1)
+    batch.cross_NX[:, cross_groups(ranker.schema)["query"]] = 0.0
+    ranker.observe(batch)
+    found = explain(ranker, batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)
+    assert float(found.contributions["click"][:, found.groups.index("query")].abs().max()) == 0
+    assert float(found.contributions["click"][:, found.groups.index("item")].abs().max()) > 0
