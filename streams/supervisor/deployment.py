@@ -13,7 +13,6 @@ from threading import Event
 
 from streams.clock import Clock, SystemClock
 from streams.errors import BrokerUnreachableError, StateError
-from streams.features.feast_repo import prepare_repo
 from streams.kafka.admin import create_topics
 from streams.kafka.local_broker import LocalBroker
 from streams.settings import Settings
@@ -49,6 +48,7 @@ class Deployment:
     say: Say
     clock: Clock = field(default_factory=SystemClock)
     when_ready: Callable[[], None] | None = None
+    on_tick: Callable[[], None] | None = None
     settings: Settings = field(init=False)
     folder: RunFolder = field(init=False)
     supervisor: Supervisor | None = None
@@ -70,16 +70,15 @@ class Deployment:
             broker = self._start_broker()
             if not self._create_topics(stop):
                 return
-            repo = prepare_repo(self.settings, self.folder.path / "feature_repo")
             self.supervisor = Supervisor(
                 folder=self.folder,
                 bootstrap_servers=self.settings.bootstrap_servers,
-                feature_repo=repo,
+                feature_repo=self.folder.feature_repo_path,
                 roles=self._roles(),
                 broker=broker,
                 say=self.say,
             )
-            self.supervisor.run(stop, self.when_ready)
+            self.supervisor.run(stop, when_ready=self.when_ready, on_tick=self.on_tick)
         finally:
             if broker is not None:
                 broker.stop()

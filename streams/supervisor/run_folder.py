@@ -33,6 +33,11 @@ class RunFolder:
         """The own broker's data."""
         return self.path / "kafka"
 
+    @property
+    def feature_repo_path(self) -> Path:
+        """The run's feature repo; a worker prepares it before it is ready."""
+        return self.path / "feature_repo"
+
     def log_path(self, name: str) -> Path:
         """The log of one role process."""
         return self.path / "logs" / f"{name}.log"

@@ -4,14 +4,13 @@ It knows processes and addresses, not what the roles do. A role is ready when it
 first appears when all are, and an entry changes when the role that restarted is ready again.
 """
 
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
 
+from streams.observability.status_reader import is_healthy
 from streams.observability.web import RunFile, read_run_file, run_file_path
 from streams.supervisor.role_process import RoleProcess
 from streams.supervisor.run_folder import RunFolder
@@ -19,7 +18,6 @@ from streams.supervisor.run_folder import RunFolder
 __all__ = ["BrokerPart", "Supervisor"]
 
 _TICK_S = 0.05
-_HEALTH_TIMEOUT_S = 1.0
 # Long enough to finish a chunk or a fine-tune step; whoever takes longer loses nothing by being killed.
 _STOP_S = 8.0
 
@@ -84,8 +82,13 @@ class Supervisor:
         """Base address of each ready role process, by name."""
         return {w.process.name: w.ready.url for w in self._roles if w.ready is not None}
 
-    def run(self, stop: Event, when_ready: Callable[[], None] | None = None) -> None:
-        """Start the roles and watch until `stop` is set; then stop everything in order."""
+    def run(
+        self, stop: Event, *, when_ready: Callable[[], None] | None = None, on_tick: Callable[[], None] | None = None
+    ) -> None:
+        """Start the roles and watch until `stop` is set; then stop everything in order.
+
+        `when_ready` is called once, `on_tick` at each look, both from this thread.
+        """
         try:
             for watched in self._roles:
                 watched.run_file.unlink(missing_ok=True)
@@ -96,6 +99,8 @@ class Supervisor:
                 if announce is not None and self.is_ready:
                     announce()
                     announce = None
+                if on_tick is not None:
+                    on_tick()
         finally:
             self.stop()
 
@@ -135,7 +140,7 @@ class Supervisor:
         if pid is None or (watched.ready is not None and watched.ready.pid == pid):
             return
         found = read_run_file(watched.run_file)
-        if found is not None and found.pid == pid and _is_healthy(found.url):
+        if found is not None and found.pid == pid and is_healthy(found.url):
             if watched.ready is not None:
                 self._say(f"{watched.process.name} is ready again (pid {pid})")
             watched.ready = found
@@ -167,11 +172,3 @@ class Supervisor:
             "gateway": None,
             "pids": pids,
         }
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=_HEALTH_TIMEOUT_S) as response:  # noqa: S310 -- our own
-            return int(response.status) == 200  # noqa: PLR2004 -- HTTP
-    except (urllib.error.URLError, OSError):
-        return False

@@ -1,5 +1,6 @@
 """A role's web server: what it answers, and the file that says where it is."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ import aiohttp
 import pytest
 
 from streams.observability.metrics import WorkerMetrics
+from streams.observability.status_reader import is_healthy, read_samples, read_status, sum_of
 from streams.observability.web import RoleServer, RunFile, read_run_file, run_file_path
 
 
@@ -102,3 +104,20 @@ def test_a_torn_run_file_counts_as_none(tmp_path: Path, text: str) -> None:
     path.write_text(text)
 
     assert read_run_file(path) is None
+
+
+async def test_another_process_can_ask_what_the_server_knows(tmp_path: Path) -> None:
+    role = Role(tmp_path)
+    role.metrics.rejects.labels("not_json").inc(2)
+    role.metrics.rejects.labels("empty").inc()
+    async with role.server as server:
+        before = await asyncio.to_thread(is_healthy, server.url)
+        role.is_ready = True
+        after = await asyncio.to_thread(is_healthy, server.url)
+        status = await asyncio.to_thread(read_status, server.url)
+        samples = await asyncio.to_thread(read_samples, server.url)
+
+    assert (before, after) == (False, True)
+    assert status == {"role": "worker", "ready": True, "model_version": 3}
+    assert sum_of(samples, "freshrank_rejects_total") == 3.0
+    assert (read_status(server.url), read_samples(server.url), is_healthy(server.url)) == (None, [], False)
