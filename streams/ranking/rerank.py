@@ -1,0 +1,111 @@
+"""When a user's surface is ranked again: at most once an interval, triggers in between coalesced, late ones shed.
+
+Pure: times are arguments, in wall-clock milliseconds. The shed rule: a trigger that is older than `rerank_max_delay_s`
+(since its append) when it arrives here is dropped and counted. Under overload labels and requests go first, and the
+user's next action triggers again. Waiting for the interval is no delay: it never sheds.
+"""
+
+import heapq
+from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from streams.settings import RankingSettings
+
+__all__ = ["DueRerank", "RerankSchedule"]
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DueRerank:
+    """A surface to rank now. `appended_at_ms`: of the first trigger since it was last ranked."""
+
+    user_id: str
+    surface: str
+    cause: Literal["event", "model"]
+    appended_at_ms: int
+
+
+class RerankSchedule:
+    """Triggers in, due surfaces out: what users did first, then what a new model made stale.
+
+    Memory: surfaces ranked within the interval, those that wait, and the active users, whose number is bounded.
+    """
+
+    def __init__(self, settings: RankingSettings) -> None:
+        self.num_coalesced = 0
+        self.num_shed = 0
+        self._interval_ms = round(settings.rerank_interval_s * 1000)
+        self._max_delay_ms = round(settings.rerank_max_delay_s * 1000)
+        self._active_max = settings.rerank_active_users
+        self._active: OrderedDict[str, dict[str, None]] = OrderedDict()
+        self._ranked_at_ms: OrderedDict[Key, int] = OrderedDict()
+        self._waiting: dict[Key, DueRerank] = {}
+        self._turns: dict[str, list[tuple[int, int, DueRerank]]] = {"event": [], "model": []}
+        self._num_turns = 0
+
+    def trigger(self, user_id: str, surface: str, appended_at_ms: int, now_ms: int) -> None:
+        """The user did something that makes the surface stale."""
+        self._note_active(user_id, surface)
+        waiting = self._waiting.get((user_id, surface))
+        if now_ms - appended_at_ms > self._max_delay_ms:
+            self.num_shed += 1
+        elif waiting is not None and waiting.cause == "event":
+            self.num_coalesced += 1
+        else:
+            self._wait(DueRerank(user_id, surface, "event", appended_at_ms), now_ms)
+
+    def model_changed(self, now_ms: int) -> None:
+        """A new model serves: rank the surfaces of the most recently active users again, the latest first."""
+        for user_id in islice(reversed(self._active), self._active_max):
+            for surface in self._active[user_id]:
+                if (user_id, surface) not in self._waiting:
+                    self._wait(DueRerank(user_id, surface, "model", now_ms), now_ms)
+
+    def due(self, now_ms: int, limit: int | None = None) -> list[DueRerank]:
+        """Surfaces whose turn has come, at most `limit`; the rest stay due."""
+        found: list[DueRerank] = []
+        for turns in self._turns.values():
+            while turns and turns[0][0] <= now_ms and (limit is None or len(found) < limit):
+                rerank = heapq.heappop(turns)[2]
+                key = (rerank.user_id, rerank.surface)
+                # A turn that was taken over or forgotten is no longer what waits.
+                if self._waiting.get(key) is rerank:
+                    del self._waiting[key]
+                    self._ranked_at_ms[key] = now_ms
+                    self._ranked_at_ms.move_to_end(key)
+                    found.append(rerank)
+        self._expire(now_ms)
+        return found
+
+    def forget(self, user_id: str) -> None:
+        """Nothing is due for this user any more."""
+        for surface in self._active.pop(user_id, ()):
+            self._waiting.pop((user_id, surface), None)
+            self._ranked_at_ms.pop((user_id, surface), None)
+
+    def _note_active(self, user_id: str, surface: str) -> None:
+        self._active.setdefault(user_id, {})[surface] = None
+        self._active.move_to_end(user_id)
+
+    def _wait(self, rerank: DueRerank, now_ms: int) -> None:
+        key = (rerank.user_id, rerank.surface)
+        last_ms = self._ranked_at_ms.get(key)
+        due_at_ms = now_ms if last_ms is None else max(now_ms, last_ms + self._interval_ms)
+        self._waiting[key] = rerank
+        self._num_turns += 1
+        heapq.heappush(self._turns[rerank.cause], (due_at_ms, self._num_turns, rerank))
+
+    def _expire(self, now_ms: int) -> None:
+        while self._ranked_at_ms:
+            key, at_ms = next(iter(self._ranked_at_ms.items()))
+            if now_ms - at_ms < self._interval_ms:
+                break
+            del self._ranked_at_ms[key]
+        while len(self._active) > self._active_max:
+            user_id, surfaces = next(iter(self._active.items()))
+            if any((user_id, surface) in self._waiting for surface in surfaces):
+                break
+            del self._active[user_id]

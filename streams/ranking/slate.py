@@ -1,0 +1,148 @@
+"""Selection: which scored items make the list, and in which order.
+
+A list of items that a request names is only sorted. A list of our own goes by tiers (matching the query, then fresh,
+then seen before), keeps each category to a share of the list, and explores a little. The share and the tiers bend
+before a list gets shorter than it must: a small catalogue is soon all seen, and a shop may have one category.
+
+The rule of exploration, place by place: the pool is what is left of the best tier, without the categories whose share
+is used up. With chance `explore_frac` an item is drawn evenly from the pool, else its best is taken. The propensity of
+a place is the chance that its item got there, given the places above it.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DROPPED", "FRESH", "MATCHED", "SEEN", "Selection", "seeded_uniform", "select_given", "select_own", "tiers"]
+
+DROPPED, MATCHED, FRESH, SEEN = -1, 0, 1, 2
+NO_CATEGORY = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows of the scored items, best place first. `propensity`: per place, under exploration; else None."""
+
+    rows: list[int]
+    propensity: list[float] | None = None
+
+    @property
+    def policy(self) -> Literal["score", "explore"]:
+        """The rule that made the list; under `explore` every place has a propensity, drawn or not."""
+        return "score" if self.propensity is None else "explore"
+
+
+def tiers(is_servable_N: NDArray[np.bool_], seen_N: NDArray[np.bool_], num_matched: int) -> NDArray[np.int8]:
+    """int8[N]: what is placed first. A searched item comes back though it was seen; what cannot be sold never does."""
+    tier_N = np.where(seen_N, SEEN, FRESH).astype(np.int8)
+    tier_N[:num_matched] = MATCHED
+    tier_N[~is_servable_N] = DROPPED
+    return tier_N
+
+
+def seeded_uniform(slate_id: str) -> Callable[[], float]:
+    """Random numbers in [0, 1) that depend on the slate id alone, on any machine: a replay draws the same list."""
+    seed = hashlib.blake2b(slate_id.encode(), digest_size=8).digest()
+    return Random(int.from_bytes(seed, "big")).random
+
+
+def select_given(value_N: NDArray[np.float64], k: int) -> Selection:
+    """All items by value, equal ones in the order of the request, cut at `k`."""
+    return Selection(np.argsort(-value_N, kind="stable")[:k].tolist())
+
+
+def select_own(
+    value_N: NDArray[np.float64],
+    tier_N: NDArray[np.int8],
+    category_N: NDArray[np.int32],
+    *,
+    k: int,
+    category_share_max: float,
+    explore_frac: float,
+    uniform: Callable[[], float],
+) -> Selection:
+    """At most `k` items by tier and value under the rules above. `uniform` gives numbers in [0, 1).
+
+    Equal values keep the order of the candidates. Items without a category (-1) count towards no share.
+    """
+    order = np.lexsort((-value_N, tier_N))
+    order = order[np.count_nonzero(tier_N == DROPPED) :]
+    num_places = min(k, len(order))
+    # The small number keeps shares such as 0.29 x 100, which is 28.999..., whole.
+    shares = _Shares(category_N[order].tolist(), max(1, int(category_share_max * num_places + 1e-9)))
+    ranks: list[int] = []
+    chances: list[float] = []
+    for start, end in _runs(tier_N[order]):
+        pool = _Pool(range(start, end), shares)
+        while len(ranks) < num_places and (size := pool.num_open()):
+            place, chance = _draw(size, explore_frac, uniform)
+            ranks.append(pool.take(place))
+            chances.append(chance)
+    return Selection(order[ranks].tolist(), chances if explore_frac > 0 else None)
+
+
+def _runs(sorted_N: NDArray[np.int8]) -> list[tuple[int, int]]:
+    """Start and end of each run of equal values."""
+    bounds = [0, *(np.flatnonzero(np.diff(sorted_N)) + 1).tolist(), len(sorted_N)]
+    return list(pairwise(bounds))
+
+
+def _draw(size: int, explore_frac: float, uniform: Callable[[], float]) -> tuple[int, float]:
+    """A place in a pool of `size` items, best first, and the chance of that place."""
+    place = int(uniform() * size) if explore_frac > 0 and uniform() < explore_frac else 0
+    return place, explore_frac / size + (1.0 - explore_frac) * (place == 0)
+
+
+class _Shares:
+    """How much of the list each category has. `category_R`: of each candidate, by rank."""
+
+    def __init__(self, category_R: list[int], cap: int) -> None:
+        self.category_R = category_R
+        self._cap = cap
+        self._used = Counter[int]()
+
+    def count(self, rank: int) -> bool:
+        """A candidate was placed; true when that used up its category's share."""
+        category = self.category_R[rank]
+        self._used[category] += 1
+        return category != NO_CATEGORY and self._used[category] == self._cap
+
+    def is_open(self, rank: int) -> bool:
+        """Whether the candidate's category may have one more place."""
+        category = self.category_R[rank]
+        return category == NO_CATEGORY or self._used[category] < self._cap
+
+
+class _Pool:
+    """Candidates of one tier that are not placed yet: open ones, and those whose category's share is used up."""
+
+    def __init__(self, ranks: Sequence[int], shares: _Shares) -> None:
+        self._shares = shares
+        self._open: list[int] = []
+        self._held: list[int] = []
+        self._is_capped = True
+        self._sort_out(ranks)
+
+    def num_open(self) -> int:
+        """Candidates to choose from. When only held ones are left, the share yields and they open."""
+        if not self._open:
+            self._open, self._held, self._is_capped = sorted(self._held), [], False
+        return len(self._open)
+
+    def take(self, place: int) -> int:
+        """Remove and return the rank at `place`, where 0 is the best."""
+        rank = self._open.pop(place)
+        if self._shares.count(rank) and self._is_capped:
+            self._sort_out(self._open)
+        return rank
+
+    def _sort_out(self, ranks: Sequence[int]) -> None:
+        self._open, held = [r for r in ranks if self._shares.is_open(r)], self._held
+        self._held = held + [r for r in ranks if not self._shares.is_open(r)]
