@@ -41,8 +41,11 @@ class BrokerFolder:
         self.temp = self.path / "tmp"
 
     @contextmanager
-    def only_user(self) -> Iterator[int]:
-        """Hold the folder's lock; yields the file descriptor that a child must inherit to keep it."""
+    def only_user(self, lock_wait_s: float = LOCK_WAIT_S) -> Iterator[int]:
+        """Hold the folder's lock; yields the file descriptor that a child must inherit to keep it.
+
+        Raises BrokerStartError when the folder cannot be written, or is in use for longer than `lock_wait_s`.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             mutex = (self.path / "in-use").open("a+")
@@ -52,7 +55,7 @@ class BrokerFolder:
                 "choose another with --data-dir"
             ) from error
         with mutex:
-            if not _lock(mutex.fileno()):
+            if not _lock(mutex.fileno(), lock_wait_s):
                 mutex.seek(0)
                 raise BrokerStartError(
                     f"{self.path} is in use by another broker (process {mutex.read().strip() or 'unknown'}); needed: a "
@@ -123,10 +126,9 @@ def write_user(descriptor: int, pid: int) -> None:
     os.write(descriptor, f"{pid}\n".encode())
 
 
-def _lock(descriptor: int) -> bool:
-    """Wait up to LOCK_WAIT_S for the lock."""
+def _lock(descriptor: int, wait_s: float) -> bool:
     nobody = threading.Event()
-    for _ in range(int(LOCK_WAIT_S / _POLL_S)):
+    for _ in range(1 + int(wait_s / _POLL_S)):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -53,11 +53,17 @@ def kafka_jars(cache_dir: Path, fetch: Fetch = fetch_from_maven) -> list[Path]:
         BrokerStartError: jars are missing and cannot be fetched, or what was fetched is not what is pinned.
     """
     folder, pins = cache_dir / f"kafka-{KAFKA_VERSION}", pinned_hashes()
-    if _unusable(folder, pins):
-        with _only_one(cache_dir):
-            # Another process may have fetched them while this one waited.
-            if missing := _unusable(folder, pins):
-                _refill(folder, pins, missing, fetch)
+    try:
+        if _unusable(folder, pins):
+            with _only_one(cache_dir):
+                # Another process may have fetched them while this one waited.
+                if missing := _unusable(folder, pins):
+                    _refill(folder, pins, missing, fetch)
+    except OSError as error:
+        raise BrokerStartError(
+            f"the cache folder {cache_dir} cannot be used ({error}); the local Kafka keeps its jars there; "
+            "make it writable, or name another folder with FRESHRANK_CACHE_DIR"
+        ) from error
     return [folder / name for name in sorted(pins)]
 
 
@@ -70,21 +76,14 @@ def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
+    except OSError:
         return ""
 
 
 @contextmanager
 def _only_one(cache_dir: Path) -> Iterator[None]:
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        mutex = (cache_dir / ".fetching").open("w")
-    except OSError as error:
-        raise BrokerStartError(
-            f"the cache folder {cache_dir} cannot be written ({error}); the local Kafka keeps its jars there; "
-            "make it writable, or name another folder with FRESHRANK_CACHE_DIR"
-        ) from error
-    with mutex:
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with (cache_dir / ".fetching").open("w") as mutex:
         fcntl.flock(mutex, fcntl.LOCK_EX)
         yield
 

@@ -85,6 +85,10 @@ class LocalBroker:
         self._wait_until_ready()
         return self
 
+    def wait(self) -> int:
+        """Wait until the broker ends by itself; returns its exit code."""
+        return 0 if self._process is None else self._process.wait()
+
     def stop(self) -> None:
         """Stop cleanly; kill after STOP_TIMEOUT_S. Does nothing when it does not run."""
         if self._process is None:

@@ -1,0 +1,76 @@
+"""The `freshrank` command: one sub-command per module of streams/commands. No logic but how errors are shown.
+
+Command modules import what they need when they run, so `--help` answers at once and loads neither torch nor Feast.
+"""
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+
+import typer
+from pydantic_core import ValidationError
+
+from streams.errors import FreshrankError
+
+__all__ = ["app", "main"]
+
+COMMANDS = (
+    "up",
+    "demo",
+    "broker",
+    "topics",
+    "worker",
+    "trainer",
+    "validate",
+    "replay",
+    "evaluate",
+    "rank",
+    "lag",
+    "models",
+    "dead_letters",
+    "schema",
+)
+
+app = typer.Typer(
+    help="A streaming, event-driven ranker: every click changes what comes next.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # tracebacks with local variables would show secrets
+)
+for _name in COMMANDS:
+    if find_spec(f"streams.commands.{_name}"):
+        _found = getattr(import_module(f"streams.commands.{_name}"), _name)
+        if isinstance(_found, typer.Typer):
+            app.add_typer(_found, name=_name)
+        else:
+            app.command(_name.replace("_", "-"))(_found)
+
+
+def main() -> None:
+    """Run the command line. Exit code 0 on success, 1 when it failed, 2 for wrong usage, 130 after Ctrl-C."""
+    try:
+        app()
+    except FreshrankError as error:
+        _fail(str(error))
+    except ValidationError as error:
+        if error.title != "Settings":
+            raise
+        _fail(_settings_problems(error))
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"error: {message}", err=True)
+    sys.exit(1)
+
+
+def _settings_problems(error: ValidationError) -> str:
+    """Each wrong setting by the name it has in the environment. Values are left out: one may be a password."""
+    problems = [
+        f"FRESHRANK_{'__'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}".replace("_: ", ": ")
+        for problem in error.errors(include_input=False, include_url=False)
+    ]
+    return "settings cannot be used: " + "; ".join(problems) + "; correct the named variables"
+
+
+if __name__ == "__main__":
+    main()
