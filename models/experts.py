@@ -41,7 +41,7 @@ def expert_plan(
 class GatedExperts(nn.Module):
     """From the first layer's outputs to one mixed vector per task.
 
-    The first layer gives each expert's hidden units and each task's gate logits: `num_inputs` = E H + T E.
+    The first layer gives the hidden units of all experts, E H, and the gate logits of all tasks, T E: `splits`.
     """
 
     allowed_TE: Tensor
@@ -58,22 +58,25 @@ class GatedExperts(nn.Module):
         self.register_buffer("allowed_TE", torch.tensor(plan, dtype=torch.bool), persistent=False)
 
     @property
-    def num_inputs(self) -> int:
-        """E H + T E."""
-        return self.num_experts * (self.hidden + self.num_tasks)
+    def splits(self) -> tuple[int, int]:
+        """E H, T E."""
+        return self.num_experts * self.hidden, self.num_tasks * self.num_experts
 
-    def gates(self, inputs_NO: Tensor) -> Tensor:
-        """float[N, T, E]: the share of each expert in a task; rows sum to 1, experts not allowed have 0."""
-        logits_ON = inputs_NO[:, self.num_experts * self.hidden :].T.contiguous()
-        logits_TEN = torch.unflatten(logits_ON, 0, (self.num_tasks, self.num_experts))
+    def gates(self, gate_NO: Tensor) -> Tensor:
+        """float[T, E, N]: the share of each expert in a task; shares sum to 1, experts not allowed have 0."""
+        logits_TEN = torch.unflatten(gate_NO.T.contiguous(), 0, (self.num_tasks, self.num_experts))
         # Rows last: the softmax over a handful of experts is ten times faster so.
-        return logits_TEN.masked_fill(~self.allowed_TE.unsqueeze(2), -torch.inf).softmax(1).permute(2, 0, 1)
+        return logits_TEN.masked_fill(~self.allowed_TE.unsqueeze(2), -torch.inf).softmax(1)
 
-    def forward(self, inputs_NO: Tensor) -> Tensor:
+    def forward(self, hidden_NO: Tensor, gate_NO: Tensor) -> Tensor:
         """float[T, N, D]."""
-        hidden_NO = functional.silu(inputs_NO[:, : self.num_experts * self.hidden])
-        hidden_NEH = torch.unflatten(hidden_NO, 1, (self.num_experts, self.hidden))
+        hidden_NEH = torch.unflatten(functional.silu(hidden_NO), 1, (self.num_experts, self.hidden))
         output_END = torch.baddbmm(self.bias_ED.unsqueeze(1), hidden_NEH.transpose(0, 1), self.weight_EHD)
         normed_END = functional.layer_norm(output_END, (self.width,))
         expert_END = functional.silu(normed_END * self.norm_scale_ED.unsqueeze(1) + self.norm_shift_ED.unsqueeze(1))
-        return torch.einsum("nte,end->tnd", self.gates(inputs_NO), expert_END)
+        # Expert by expert: einsum would make one tiny product per row, and its gradient twice that.
+        first, *others = zip(self.gates(gate_NO).unsqueeze(3).unbind(1), expert_END.unbind(0), strict=True)
+        mixed_TND = first[0] * first[1]
+        for gate_TN1, expert_ND in others:
+            mixed_TND = torch.addcmul(mixed_TND, gate_TN1, expert_ND)
+        return mixed_TND

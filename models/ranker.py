@@ -67,7 +67,7 @@ class Ranker(nn.Module):
         self.num_outputs = [len(config.threshold_s) if task.loss == "ordinal" else 1 for task in tasks]
         plan = expert_plan(config.architecture, names, config.num_shared_experts, config.expert_groups)
         self.experts = GatedExperts(plan, config.expert_hidden, config.expert_width)
-        self.first = FactoredLinear(*widths, self.experts.num_inputs + sum(self.num_outputs))
+        self.first = FactoredLinear(*widths, sum(self.experts.splits) + sum(self.num_outputs))
         self._build_towers(config)
         self.position = PositionLogit(config.num_positions, len(tasks))
         self.scales = nn.ModuleDict({t.name: OrdinalScale(config.threshold_s) for t in tasks if t.loss == "ordinal"})
@@ -81,8 +81,8 @@ class Ranker(nn.Module):
         self.tower_bias_TW = nn.Parameter(torch.empty(shape[0], shape[2]).uniform_(-bound, bound))
         self.heads = nn.ModuleList([nn.Linear(config.tower_width, num) for num in self.num_outputs])
         with torch.no_grad():
-            self.first.weight_OF[self.experts.num_inputs :] = 0
-            self.first.bias_O[self.experts.num_inputs :] = 0
+            self.first.weight_OF[sum(self.experts.splits) :] = 0
+            self.first.bias_O[sum(self.experts.splits) :] = 0
         for head in self.heads:
             nn.init.zeros_(head.get_parameter("weight"))
             nn.init.constant_(head.get_parameter("bias"), START_LOGIT)
@@ -97,11 +97,11 @@ class Ranker(nn.Module):
 
     def tail(self, inputs_NO: Tensor) -> dict[str, Tensor]:
         """Logits per task from the first layer's outputs, without position: [N], or [N, K] for ordinal tasks."""
-        num_inputs = self.experts.num_inputs
-        mixed_TND = self.experts(inputs_NO[:, :num_inputs])
+        hidden_NO, gate_NO, *linear = torch.split(inputs_NO, [*self.experts.splits, *self.num_outputs], dim=1)
+        mixed_TND = self.experts(hidden_NO, gate_NO)
         tower_TNW = functional.silu(torch.baddbmm(self.tower_bias_TW.unsqueeze(1), mixed_TND, self.tower_TDW))
-        linear = torch.split(inputs_NO[:, num_inputs:], self.num_outputs, dim=1)
-        logits = [head(tower_TNW[t]) + linear[t] for t, head in enumerate(self.heads)]
+        towers = zip(self.heads, tower_TNW.unbind(0), linear, strict=True)
+        logits = [head(tower_NW) + linear_NK for head, tower_NW, linear_NK in towers]
         return {task.name: value if task.loss == "ordinal" else value.squeeze(1)
                 for task, value in zip(self.tasks, logits, strict=True)}
 
@@ -155,7 +155,7 @@ class Ranker(nn.Module):
     def output_rows(self, task: str) -> dict[str, slice]:
         """Names of the parameters whose rows are a task's K outputs, and which rows."""
         t = self._place(task)
-        start = self.experts.num_inputs + sum(self.num_outputs[:t])
+        start = sum(self.experts.splits) + sum(self.num_outputs[:t])
         linear = slice(start, start + self.num_outputs[t])
         head = slice(0, self.num_outputs[t])
         return {f"heads.{t}.weight": head, f"heads.{t}.bias": head, "first.weight_OF": linear, "first.bias_O": linear}

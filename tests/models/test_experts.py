@@ -31,21 +31,21 @@ def test_a_task_in_two_groups_or_unknown_is_refused(groups: list[tuple[str, ...]
 def test_gates_sum_to_one_and_give_nothing_to_experts_of_other_tasks() -> None:
     torch.manual_seed(0)
     experts = GatedExperts([[True, True, False], [True, False, True]], hidden=4, width=3)
-    gate_NTE = experts.gates(torch.randn(5, experts.num_inputs))
-    torch.testing.assert_close(gate_NTE.sum(-1), torch.ones(5, 2))
-    assert (gate_NTE[:, 0, 2] == 0).all()
-    assert (gate_NTE[:, 1, 1] == 0).all()
+    gate_TEN = experts.gates(torch.randn(5, 6))
+    torch.testing.assert_close(gate_TEN.sum(1), torch.ones(2, 5))
+    assert (gate_TEN[0, 2] == 0).all()
+    assert (gate_TEN[1, 1] == 0).all()
 
 
 def test_the_mixture_equals_its_formula_expert_by_expert() -> None:
     torch.manual_seed(1)
     experts = GatedExperts([[True, True], [False, True]], hidden=4, width=3)
-    inputs_NO = torch.randn(6, experts.num_inputs)
+    hidden_NO, gate_NO = torch.randn(6, 8), torch.randn(6, 4)
     outputs = []
     for e in range(2):
-        hidden = functional.silu(inputs_NO[:, 4 * e : 4 * e + 4])
+        hidden = functional.silu(hidden_NO[:, 4 * e : 4 * e + 4])
         linear = hidden @ experts.weight_EHD[e] + experts.bias_ED[e]
         outputs.append(functional.silu(functional.layer_norm(linear, (3,))))
-    gate = functional.softmax(inputs_NO[:, 8:10], -1)
+    gate = functional.softmax(gate_NO[:, :2], -1)
     expected = [gate[:, :1] * outputs[0] + gate[:, 1:] * outputs[1], outputs[1]]
-    torch.testing.assert_close(experts(inputs_NO), torch.stack(expected))
+    torch.testing.assert_close(experts(hidden_NO, gate_NO), torch.stack(expected))
