@@ -54,7 +54,7 @@ def _store_text(settings: Settings) -> str:
         "provider": "local",
         "registry": _REGISTRY,
         "online_store": _online_store(settings),
-        "offline_store": {"type": "dask"},
+        "offline_store": {"type": "streams.features.feast_history.HistoryOfflineStore"},
         "entity_key_serialization_version": 3,
     }
     return json.dumps(store, indent=2).replace("$", "\\u0024") + "\n"

@@ -1,7 +1,9 @@
 """The rows of one view in one partition, as a reader in any process follows them.
 
 A RocksDB secondary holds no lock. Catching up costs a millisecond or two, so it happens only when the owner's counter
-has moved, and not more often than the allowed lag.
+has moved, and not more often than the allowed lag. It is not enough when the owner has flushed and removed the log that
+the secondary had read in part: the secondary then answers from that part instead of from the newer files (measured: 23
+of 400 rounds under a busy writer). So it is opened anew whenever that log is gone.
 """
 
 import shutil
@@ -17,6 +19,9 @@ from streams.features.row_memory import RowMemory
 
 __all__ = ["FollowedRows"]
 
+# A flush may come between any two steps of opening; several in a row mean that the owner is about to remove the rows.
+_OPEN_ATTEMPTS = 5
+
 
 class FollowedRows:
     """A partition that another process owns, as it stood at most `lag_s` before the last `refresh`.
@@ -29,6 +34,7 @@ class FollowedRows:
         self._ticks: Ticks | None = None
         self._db: Rdict | None = None
         self._name: str | None = None
+        self._log: Path | None = None
         self._seen, self._checked_s = -1, float("-inf")
 
     def refresh(self, now_s: float) -> None:
@@ -66,23 +72,37 @@ class FollowedRows:
         if name is None:
             self.close()  # the view was removed; should it come back, its counter is another one
         elif name != self._name or not self._is_caught_up():
-            self._drop()
-            access = AccessType.secondary(str(self._scratch))
-            self._scratch.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(self._folder / name), self._memory.options(), access_type=access)
-            self._name = name
+            self._open(name)
 
     def _is_caught_up(self) -> bool:
-        if self._db is None:
+        if self._db is None or self._log is None:
             return False
+        newest = _newest_log(self._log.parent)
         try:
             self._db.try_catch_up_with_primary()
         except Exception:  # noqa: BLE001  # rocksdict raises no narrower; the owner may have removed files meanwhile
             return False
-        return True
+        # Logs are removed oldest first: if this one is there, every log was there when we read it, up to `newest`.
+        is_whole = self._log.exists()
+        self._log = newest
+        return is_whole
+
+    def _open(self, name: str) -> None:
+        for _ in range(_OPEN_ATTEMPTS):
+            self._drop()
+            self._name, self._log = name, _newest_log(self._folder / name)
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            access = AccessType.secondary(str(self._scratch))
+            self._db = Rdict(str(self._folder / name), self._memory.options(), access_type=access)
+            if self._log is not None and self._log.exists():
+                return
 
     def _drop(self) -> None:
         if self._db is not None:
             self._db.close()
         self._db = self._name = None
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _newest_log(folder: Path) -> Path | None:
+    return max(folder.glob("*.log"), key=lambda path: int(path.stem), default=None)
