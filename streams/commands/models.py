@@ -1,0 +1,119 @@
+"""`freshrank models`: versions on disk, what the gate said of them, promoting and rolling back."""
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from streams.commands.options import AsJson, BootstrapServers, DataDir, load_settings
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+    from streams.training.announcement import Announcement
+    from streams.training.registry import Registry, Version
+
+__all__ = ["models"]
+
+models = typer.Typer(help="List and show model versions; promote one, or roll back.", no_args_is_help=True)
+
+
+def _registry(settings: "Settings") -> "Registry":
+    from streams.training.registry import Registry
+
+    return Registry(settings.data_dir / "models", settings.training.keep_versions)
+
+
+def _facts(version: "Version") -> dict[str, Any]:
+    extra = version.manifest.get("extra", {})
+    report = extra.get("report", {})
+    return {
+        "version": version.number,
+        "is_champion": version.is_champion,
+        "published_at_ms": extra.get("published_at_ms"),
+        "num_slates": report.get("num_slates"),
+        "reason": report.get("gate", {}).get("reason"),
+        "folder": str(version.folder),
+    }
+
+
+@models.command("list")
+def list_versions(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the versions on disk, newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    registry = _registry(load_settings(data_dir=data_dir))
+    facts = [_facts(version) for version in registry.versions()]
+    if as_json:
+        typer.echo(json.dumps({"versions": facts}))
+        return
+    table = Table("version", "champion", "slates", "why it was published")
+    for fact in facts:
+        champion = "yes" if fact["is_champion"] else ""
+        table.add_row(str(fact["version"]), champion, str(fact["num_slates"]), fact["reason"])
+    Console().print(table if facts else f"no versions in {registry.folder} yet")
+
+
+@models.command("show")
+def show(version: int, *, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show one version: hashes, losses, metrics before learning, and what the gate measured."""
+    from rich.console import Console
+
+    from streams.training.registry import VersionError
+
+    registry = _registry(load_settings(data_dir=data_dir))
+    found = [candidate for candidate in registry.versions() if candidate.number == version]
+    if not found:
+        kept = registry.numbers()
+        raise VersionError(f"there is no version {version} in {registry.folder}; kept are {kept}; name one of these")
+    document = {**_facts(found[0]), "manifest": dict(found[0].manifest)}
+    if as_json:
+        typer.echo(json.dumps(document))
+    else:
+        Console().print_json(data=document)
+
+
+@models.command("promote")
+def promote(
+    version: int, *, data_dir: DataDir = None, bootstrap_servers: BootstrapServers = None, as_json: AsJson = False
+) -> None:
+    """Make a version on disk the champion, and tell the workers."""
+    settings = load_settings(data_dir=data_dir, bootstrap_servers=bootstrap_servers)
+    _switch(settings, version, "promote", as_json=as_json)
+
+
+@models.command("rollback")
+def rollback(*, data_dir: DataDir = None, bootstrap_servers: BootstrapServers = None, as_json: AsJson = False) -> None:
+    """Make the champion before the present one serve again, and tell the workers."""
+    settings = load_settings(data_dir=data_dir, bootstrap_servers=bootstrap_servers)
+    _switch(settings, _registry(settings).previous(), "rollback", as_json=as_json)
+
+
+def _switch(settings: "Settings", version: int, cause: Literal["promote", "rollback"], *, as_json: bool) -> None:
+    import asyncio
+
+    from models.tasks import task_hash
+    from streams.clock import SystemClock
+    from streams.training.announcement import announcement_of
+
+    registry = _registry(settings)
+    registry.promote(version, settings.catalogue.schema_.hash, task_hash(settings.labels.tasks))
+    announcement = announcement_of(
+        settings, version, registry.path(version), cause=cause, published_at_ms=SystemClock().now_ms()
+    )
+    asyncio.run(_announce(settings, announcement))
+    typer.echo(json.dumps({"champion_version": version}) if as_json else f"version {version} is the champion now")
+
+
+async def _announce(settings: "Settings", announcement: "Announcement") -> None:
+    from streams.kafka.record_sender import OutRecord, RecordSender
+    from streams.topics import topic_specs
+    from streams.training.announcement import KEY, encode_announcement
+
+    topic = topic_specs(settings)["model-updates"].name
+    sender = RecordSender(settings)
+    await sender.start()
+    try:
+        await sender.send([OutRecord(topic, KEY, encode_announcement(announcement))])
+    finally:
+        await sender.stop()

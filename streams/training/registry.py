@@ -1,0 +1,128 @@
+"""Published versions on disk, and which of them is the champion.
+
+`<models>/<version>/` is a closed checkpoint; `champion.json` names the champion and those before it, replaced
+atomically. Publishing writes the checkpoint first and the pointer second, so a crash leaves a version nobody serves.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.checkpoint import LoadedCheckpoint, load, save
+from models.ranker import Ranker
+from models.tasks import task_hash
+from streams.errors import FreshrankError
+
+__all__ = ["Champions", "Registry", "Version", "VersionError"]
+
+POINTER = "champion.json"
+# Champions remembered for rolling back.
+MAX_BEFORE = 20
+
+
+class VersionError(FreshrankError):
+    """A version that does not exist, or cannot be served. Operator: choose one from `freshrank models list`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Champions:
+    """The champion (0: none yet) and the champions before it, newest first."""
+
+    version: int = 0
+    before: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version on disk. `manifest`: as models.checkpoint writes it; `extra` in it has time, cause and gate report."""
+
+    number: int
+    folder: Path
+    is_champion: bool
+    manifest: Mapping[str, Any]
+
+
+class Registry:
+    """Versions under one folder. `keep`: newest versions kept, besides the champion and the one before it."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self._keep = folder, keep
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def numbers(self) -> list[int]:
+        """Versions on disk, oldest first."""
+        return sorted(int(entry.name) for entry in self.folder.iterdir() if entry.name.isdigit())
+
+    def champions(self) -> Champions:
+        """Who serves, and who served before."""
+        path = self.folder / POINTER
+        return Champions(**json.loads(path.read_text())) if path.exists() else Champions()
+
+    def versions(self) -> list[Version]:
+        """All versions, newest first; one without a readable manifest is left out."""
+        champion = self.champions().version
+        found = []
+        for number in reversed(self.numbers()):
+            try:
+                manifest = json.loads((self.path(number) / "manifest.json").read_text())
+            except (OSError, ValueError):
+                continue
+            found.append(Version(number, self.path(number), number == champion, manifest))
+        return found
+
+    def path(self, version: int) -> Path:
+        """Folder of a version."""
+        return self.folder / f"{version:06d}"
+
+    def publish(self, ranker: Ranker, extra: Mapping[str, Any]) -> int:
+        """Write a new version and make it the champion; returns its number."""
+        version = max([*self.numbers(), self.champions().version], default=0) + 1
+        hashes = {"schema_hash": ranker.schema.hash, "task_hash": task_hash(ranker.tasks)}
+        save(self.path(version), ranker, version=version, **hashes, extra=extra)
+        self._point_to(version)
+        self._prune()
+        return version
+
+    def promote(self, version: int, schema_hash: str, tasks_hash: str) -> LoadedCheckpoint:
+        """Make an older version the champion again, after verifying it.
+
+        Raises VersionError when there is none of that number, CheckpointError when it is damaged.
+        """
+        if version not in self.numbers():
+            raise VersionError(
+                f"there is no version {version} in {self.folder}; versions kept: {self.numbers()}; choose one of these"
+            )
+        loaded = load(self.path(version), schema_hash, tasks_hash)
+        self._point_to(version)
+        return loaded
+
+    def previous(self) -> int:
+        """The champion before the present one. Raises VersionError when there is none on disk."""
+        champions, numbers = self.champions(), set(self.numbers())
+        for version in champions.before:
+            if version in numbers and version != champions.version:
+                return version
+        raise VersionError(
+            f"no champion before version {champions.version} is left in {self.folder}; nothing to roll back to: "
+            "promote one of `freshrank models list`"
+        )
+
+    def _point_to(self, version: int) -> None:
+        champions = self.champions()
+        before = [v for v in (champions.version, *champions.before) if v and v != version][:MAX_BEFORE]
+        aside = self.folder / f"{POINTER}.{os.getpid()}.tmp"
+        aside.write_text(json.dumps(asdict(Champions(version, before))))
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        aside.replace(self.folder / POINTER)
+
+    def _prune(self) -> None:
+        champions = self.champions()
+        kept = {*self.numbers()[-self._keep :], champions.version, *champions.before[:1]}
+        for number in self.numbers():
+            if number not in kept:
+                shutil.rmtree(self.path(number))

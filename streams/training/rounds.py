@@ -1,0 +1,79 @@
+"""The trainer's rounds: take what is due from the buffer, learn it, publish what the gate lets through, save the state.
+
+Runs in a thread of its own, one round at a time; the event loop only hands over entries and takes the result. Order of
+a round: learn and judge, write the version, point to it, save the trainer's state; then the loop announces. After a
+crash between any two of these, `Rounds` starts from the last saved state, and the loop announces the champion again.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import structlog
+
+from models.checkpoint import load
+from models.checkpoint_errors import CheckpointError
+from models.tasks import task_hash
+from streams.settings import Settings
+from streams.training.learner import Learner, RoundReport
+from streams.training.registry import Registry
+from streams.training.replay_buffer import ReadySlate, ReplayBuffer
+from streams.training.trainer_state import Progress, load_state, save_state
+
+__all__ = ["Rounds"]
+
+log = structlog.get_logger(__name__)
+
+
+class Rounds:
+    """Learner, registry and progress. Not for several threads at once."""
+
+    def __init__(self, settings: Settings, buffer: ReplayBuffer) -> None:
+        self._settings, self._buffer = settings, buffer
+        self.hashes = settings.catalogue.schema_.hash, task_hash(settings.labels.tasks)
+        self.registry = Registry(settings.data_dir / "models", settings.training.keep_versions)
+        self.learner = Learner(settings.training, settings.catalogue.schema_, settings.labels.tasks)
+        self.progress = Progress(0, 0, *self.hashes)
+        self._folder = settings.data_dir / "trainer"
+        found = load_state(self._folder, *self.hashes)
+        if found is not None:
+            tensors, self.progress = found
+            self.learner.tuner.load_state_dict(tensors)
+        self.follow_champion()
+
+    def follow_champion(self) -> None:
+        """Take the registry's champion as the one to beat; a damaged one is passed over, and any challenger may win."""
+        version = self.registry.champions().version
+        if not version:
+            return
+        try:
+            self.learner.champion = load(self.registry.path(version), *self.hashes).ranker
+        except CheckpointError as error:
+            log.warning("champion_refused", model_version=version, reason=str(error))
+            self.learner.champion = None
+
+    def entries(self, num: int) -> Sequence[ReadySlate]:
+        """The next entries to learn, oldest first."""
+        return self._buffer.ready(self.progress.cursor, num)
+
+    def run(self, entries: Sequence[ReadySlate], published_at_ms: int) -> tuple[RoundReport, int | None]:
+        """One round over the entries; returns its report, and the version published."""
+        cursor, number = self.progress.cursor, self.progress.num_rounds + 1
+
+        def replay(num: int, rng: np.random.Generator) -> Sequence[ReadySlate]:
+            return self._buffer.sample(num, rng, cursor)
+
+        report = self.learner.run_round(entries, replay, number)
+        published = None
+        if report.gate.is_promoted:
+            extra: dict[str, Any] = {
+                "round": number,
+                "cause": "round",
+                "published_at_ms": published_at_ms,
+                "report": report.as_json(),
+            }
+            published = self.registry.publish(report.challenger, extra)
+            self.learner.champion = report.challenger
+        self.progress = Progress(entries[-1].seq, number, *self.hashes)
+        save_state(self._folder, self.learner.tuner.state_dict(), self.progress)
+        return report, published

@@ -1,0 +1,69 @@
+"""The trainer's own checkpoint: everything to go on after a kill as if nothing had happened.
+
+Holds the learner's weights, averages, optimiser and calibration, and up to which entry of the buffer it has learned.
+A kill during a round repeats the round from here; entries, seed and state being the same, so is the result.
+"""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+import torch
+
+from models.checkpoint import read_tensors, write_tensors
+from models.checkpoint_errors import CheckpointError
+
+__all__ = ["Progress", "load_state", "save_state"]
+
+log = structlog.get_logger(__name__)
+KEEP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the trainer is. `cursor`: sequence number of the last learned entry; hashes as in a checkpoint."""
+
+    cursor: int = 0
+    num_rounds: int = 0
+    feature_schema: str = ""
+    tasks: str = ""
+
+
+def save_state(folder: Path, tensors: dict[str, torch.Tensor], progress: Progress) -> None:
+    """Write the state of a round, atomically; older ones but the last leave."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{progress.num_rounds:08d}"
+    if target.exists():
+        shutil.rmtree(target)
+    write_tensors(target, tensors, {"progress": asdict(progress)})
+    for old in _rounds(folder)[:-KEEP]:
+        shutil.rmtree(old)
+
+
+def load_state(folder: Path, feature_schema: str, tasks: str) -> tuple[dict[str, torch.Tensor], Progress] | None:
+    """The newest state that is whole and fits these features and tasks; None when there is none.
+
+    A damaged one is passed over with a warning: the one before it repeats a round.
+    """
+    for candidate in reversed(_rounds(folder)):
+        try:
+            tensors, facts = read_tensors(candidate)
+        except CheckpointError as error:
+            log.warning("trainer_state_refused", folder=str(candidate), reason=str(error))
+            continue
+        progress = Progress(**facts["progress"])
+        if (progress.feature_schema, progress.tasks) != (feature_schema, tasks):
+            log.warning(
+                "trainer_state_refused",
+                folder=str(candidate),
+                reason=f"features and tasks are {progress.feature_schema} {progress.tasks}, now {feature_schema} "
+                f"{tasks}; learning starts anew from the buffer",
+            )
+            return None
+        return tensors, progress
+    return None
+
+
+def _rounds(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.name.isdigit()) if folder.exists() else []
