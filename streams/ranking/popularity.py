@@ -4,6 +4,8 @@ Computed from the item table's arrays about once a second, so that a request onl
 ties go to a stated side, never to the whim of a partial sort.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +34,7 @@ def trend(items: ItemTable, now_ms: int) -> Scores:
 
 
 def strongest(score_N: Scores, count: int) -> Slots:
-    """Indices of the `count` highest scores, best first; equal scores in index order. NaN and -inf never count."""
+    """Indices of the `count` (at least 1) highest scores, best first; equal scores in index order. NaN and -inf never count."""
     eligible = np.flatnonzero(score_N > -np.inf)
     if len(eligible) > count:
         scores = score_N[eligible]
@@ -68,9 +70,8 @@ class CategoryShelves:
         self._members = np.argsort(category_N, kind="stable").astype(np.int32)
         sorted_N = category_N[self._members]
         starts = np.flatnonzero(np.diff(sorted_N, prepend=-1))
-        ends = np.append(starts[1:], len(sorted_N))
-        categories = sorted_N[starts].tolist()
-        self._bounds = dict(zip(categories, zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
+        edges = [*starts.tolist(), len(sorted_N)]
+        self._bounds = dict(zip(sorted_N[starts].tolist(), pairwise(edges), strict=True))
 
     def shelf(self, category: int) -> Slots:
         """Slots of the category's strongest items, best first; empty for an unknown category."""

@@ -1,0 +1,54 @@
+"""Ranking tasks with random features over a small table, and a small model for them."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.checkpoint import LoadedCheckpoint
+from models.feature_schema import FeatureSchema
+from models.ranker import Ranker, RankerConfig
+from models.tasks import DEFAULT_TASKS
+from streams.features.items import ItemTable
+from streams.ranking.task import RankTask
+from streams.settings import CatalogueFields
+
+SCHEMA: FeatureSchema = CatalogueFields().schema_
+CONFIG = RankerConfig(num_shared_experts=1, expert_hidden=8, expert_width=8, tower_width=4)
+
+
+def rank_task(items: ItemTable, item_ids: list[str], seed: int = 0, **fields: Any) -> RankTask:
+    """A task over `item_ids` with features drawn from `seed`."""
+    rng = np.random.default_rng(seed)
+    num = len(item_ids)
+
+    def rows(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    given: dict[str, Any] = {
+        "slate_id": f"s{seed}",
+        "user_id": "u",
+        "surface": "home",
+        "cause": "request",
+        "slots": items.slots(item_ids),
+        "user_U": rows(len(SCHEMA.user)),
+        "item_NI": rows(num, len(SCHEMA.item)),
+        "cross_NX": rows(num, len(SCHEMA.cross)),
+        "fallback_N": rng.uniform(0.01, 0.4, num).astype(np.float32),
+        "is_own": False,
+        "k": num,
+        "seen_N": np.zeros(num, np.bool_),
+        "features_as_of_ms": 1000,
+        "watermark_ms": 900,
+    }
+    return RankTask(**given | fields)
+
+
+def loaded_model(version: int = 1, seed: int = 0) -> LoadedCheckpoint:
+    """A version with random weights in every head, so that predictions differ from item to item."""
+    torch.manual_seed(seed)
+    ranker = Ranker(CONFIG, SCHEMA, DEFAULT_TASKS)
+    with torch.no_grad():
+        for parameter in ranker.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return LoadedCheckpoint(ranker.eval(), {"version": version})
