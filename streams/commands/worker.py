@@ -7,6 +7,6 @@ __all__ = ["worker"]
 
 def worker(*, bootstrap_servers: BootstrapServers = None, data_dir: DataDir = None) -> None:
     """Take events in, keep features and labels, publish rankings, until stopped."""
-    from streams.app import create_worker, run_app
+    from streams.app import run_worker
 
-    run_app(create_worker(load_settings(bootstrap_servers=bootstrap_servers, data_dir=data_dir)))
+    run_worker(load_settings(bootstrap_servers=bootstrap_servers, data_dir=data_dir))

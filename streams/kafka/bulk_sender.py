@@ -41,12 +41,12 @@ class BulkSender:
     `offsets`: (topic, partition) -> offset after the newest record known to be in the log.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, batch_bytes: int = BATCH_BYTES) -> None:
         self._settings = settings
         self._producer = AIOKafkaProducer(
             **aiokafka_kwargs(settings),
             enable_idempotence=True,
-            max_batch_size=BATCH_BYTES,
+            max_batch_size=batch_bytes,
             max_request_size=MAX_REQUEST_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )

@@ -43,6 +43,7 @@ class Evaluation:
     def __init__(self, seed: int) -> None:
         self._collector = ListCollector()
         self._baselines = Baselines(seed)
+        self.model_versions: set[int] = set()
 
     @property
     def lists(self) -> list[RankedList]:
@@ -64,6 +65,8 @@ class Evaluation:
         if ranking["cause"] != "request" or one is None or one.p_click is not None:
             return False
         one.take_answer(ranking)
+        if ranking["model_version"]:
+            self.model_versions.add(ranking["model_version"])
         return True
 
     def unanswered(self) -> list[RankedList]:

@@ -81,7 +81,7 @@ def _log() -> list[Event]:
 
 def _ranking(slate_id: str, cause: str = "request", **scores: float) -> Event:
     return {
-        "slate_id": slate_id, "user_id": "u", "cause": cause,
+        "slate_id": slate_id, "user_id": "u", "cause": cause, "model_version": 4,
         "items": [{"item_id": i, "score": s, "predictions": {"click": s}} for i, s in scores.items()],
     }  # fmt: skip
 
@@ -111,3 +111,4 @@ def test_the_first_answer_to_a_request_counts_and_nothing_else_does() -> None:
     assert taken == [False, False, True, False]
     assert evaluation.lists[0].scores["freshrank"].tolist() == [0.1, 0.2, 0.3]
     assert [one.slate_id for one in evaluation.unanswered()] == ["t"]
+    assert evaluation.model_versions == {4}
