@@ -14,6 +14,7 @@ __all__ = [
     "InvalidRecordError",
     "SchemaMismatchError",
     "SettingsError",
+    "StalledError",
     "StateError",
     "TopicError",
 ]
@@ -49,6 +50,12 @@ class InputFileError(FreshrankError):
 
 class InvalidRecordError(FreshrankError, ValueError):
     """A record given to a client breaks the contract of its topic. Operator: correct what sends it."""
+
+
+class StalledError(FreshrankError):
+    """A role made no progress for too long. Operator: see in its log whether it runs, then repeat."""
+
+    retriable = True
 
 
 class StateError(FreshrankError):

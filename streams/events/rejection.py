@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-__all__ = ["REASONS", "Reason", "Rejected", "reason_and_detail"]
+__all__ = ["EXPLANATIONS", "REASONS", "Reason", "Rejected", "reason_and_detail"]
 
 Reason = Literal[
     "empty",
@@ -28,6 +28,23 @@ Reason = Literal[
     "time_too_old",
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
+
+EXPLANATIONS: dict[Reason, str] = {
+    "empty": "The record has no value. Events are never removed one by one; to remove a user send a `forget` event.",
+    "too_large": "The record is above 256 kB. Send what is seen in several events of the same slate_id.",
+    "not_utf8": "The bytes are not UTF-8. Encode JSON as UTF-8; a compressed or binary value is not read.",
+    "not_json": "The bytes are not one JSON object: cut off, several at once, or another format.",
+    "unknown_type": "The event's `type` is none of ours. `freshrank schema --topic events` lists them.",
+    "missing_field": "A field that is needed is not there.",
+    "wrong_type": "A field has another JSON type than the contract says; a number in quotes and null are such cases.",
+    "impossible_value": "A value cannot be true: negative, not finite, empty, or beyond its limit.",
+    "id_too_long": "An id has more than 256 bytes of UTF-8. Send a hash of it.",
+    "too_many_items": "A list has more than 500 items. Send what is seen in several events of the same slate_id.",
+    "time_too_far_ahead": "The event time lies more than a day after Kafka received it. Correct the sender's clock; "
+    "occurred_at_ms counts milliseconds.",
+    "time_too_old": "The event time lies before the year 2000: a clock that was never set, or seconds sent as "
+    "milliseconds.",
+}
 
 _BY_ERROR: dict[str, Reason] = {
     "union_tag_not_found": "missing_field",

@@ -6,7 +6,7 @@ share of it is normal in real logs: then it warns.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from streams.events.checked_log import CheckedRecord
@@ -56,6 +56,15 @@ class LogReport:
     def is_passed(self) -> bool:
         """No check failed."""
         return all(check.status != "FAIL" for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `freshrank validate --json` prints."""
+        return {
+            "lines": self.lines,
+            "records": self.records,
+            "checks": [{**asdict(check), "status": check.status} for check in self.checks],
+            "passed": self.is_passed,
+        }
 
 
 class _LogChecks:
