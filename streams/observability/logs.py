@@ -22,8 +22,12 @@ _MASK = "***"
 _SECRET_FIELD = re.compile(r"password|secret|token|credential|authorization", re.IGNORECASE)
 _SECRET_TEXT = re.compile(r"((?:password|secret|token)\w*['\"]?\s*[=:]\s*)(?!\*\*\*)[^\s,;)]+", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(\w+://[^\s:/@]*:)[^\s/@]+(?=@)")
-# At info these tell of each fetch, each connection or each assignment; a fault still shows as a warning.
-_CHATTY = ("aiokafka", "kafka", "faust", "mode", "aiohttp.access", "asyncio", "feast", "urllib3", "py.warnings")
+# At info these tell of each fetch, each connection or each assignment; a fault still shows as a warning. The two of
+# ours are Faust's services by inheritance: they say that they start.
+_CHATTY = (
+    "aiokafka", "kafka", "faust", "mode", "aiohttp.access", "asyncio", "feast", "urllib3", "py.warnings",
+    "streams.app", "streams.kafka.chunk_transport",
+)  # fmt: skip
 
 
 def mask_secrets(_logger: object, _method: str, event_dict: EventDict) -> EventDict:

@@ -6,6 +6,7 @@ tether is held by the thread that calls `start`: that thread must live as long a
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -20,7 +21,8 @@ __all__ = ["Backoff", "Ended", "RoleProcess"]
 
 _TETHER = Path(__file__).with_name("tether.py")
 _LOG_MAX_BYTES = 16 << 20
-_LOG_TAIL_BYTES = 4096
+_LOG_TAIL_BYTES = 64 << 10
+_WORDS_MAX = 200
 
 
 @dataclass(slots=True)
@@ -149,8 +151,20 @@ def _rotate(path: Path) -> None:
 
 
 def _last_line(path: Path) -> str:
-    """The last line of a log that says anything, cut to a readable length."""
+    """What a log says last, cut to a readable length."""
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _LOG_TAIL_BYTES))
         lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
-    return next((line for line in reversed(lines) if line), "")[:200]
+    return _words(next((line for line in reversed(lines) if line), ""))[:_WORDS_MAX]
+
+
+def _words(line: str) -> str:
+    """Of one of our JSON lines, the error or the event; any other line as it is."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(found, dict):
+        return line
+    trace = str(found.get("exception", "")).strip()
+    return trace.splitlines()[-1] if trace else str(found.get("event", line))

@@ -24,6 +24,6 @@ SERVING = {"model_version": 4}
     ],
 )
 def test_a_round_that_runs_or_is_due_or_a_model_not_loaded_yet_holds_the_log_back(
-    trainer: dict[str, Any] | None, worker: dict[str, Any] | None, expected: bool
+    trainer: dict[str, Any] | None, worker: dict[str, Any] | None, expected: object
 ) -> None:
     assert is_decided(trainer, worker, round_slates=64) is expected

@@ -69,6 +69,14 @@ def test_an_end_is_told_once_with_the_last_line_of_the_log(tmp_path: Path) -> No
     assert child.process.tick() is None
 
 
+def test_of_a_json_log_the_error_itself_is_told(tmp_path: Path) -> None:
+    line = {"event": "worker_failed", "exception": "Traceback:\n  File x\nValueError: torn"}
+    child = Child(tmp_path, f"import json, sys; sys.exit(json.dumps({line!r}))")
+    child.process.start()
+
+    assert child.ended().last_line == "ValueError: torn"
+
+
 def test_it_is_started_again_when_the_wait_is_over_and_not_before(tmp_path: Path, stopped: list[RoleProcess]) -> None:
     child = Child(tmp_path, "raise SystemExit(3)")
     stopped.append(child.process)
