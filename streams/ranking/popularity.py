@@ -34,7 +34,7 @@ def trend(items: ItemTable, now_ms: int) -> Scores:
 
 
 def strongest(score_N: Scores, count: int) -> Slots:
-    """Indices of the `count` (at least 1) highest scores, best first; equal scores in index order. NaN and -inf never count."""
+    """Indices of the `count` >= 1 highest scores, best first, equal ones in index order. NaN and -inf never count."""
     eligible = np.flatnonzero(score_N > -np.inf)
     if len(eligible) > count:
         scores = score_N[eligible]

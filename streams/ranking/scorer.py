@@ -1,8 +1,8 @@
 """The serving model: one batched forward for all lists at hand, swapped whole while it serves.
 
 Version 0 means that no model is loaded: the click prediction is then the item's smoothed click rate, and other tasks
-have none. A version must give finite predictions for a probe before it serves. Predictions are always finite: rows for
-which the model gives anything else, as features that are not finite would, get the click rate and are counted.
+have none. A version must give finite predictions for a probe before it serves; the model clips its inputs and reads
+missing ones as the mean, so what holds for the probe holds for any features.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ __all__ = ["Float32", "Scorer", "Serving", "UnfitModelError", "load_model"]
 
 Float32 = NDArray[np.float32]
 PROBE_SLATES, PROBE_ROWS = 4, 64
-# Log-scaled features stay far below; larger ones must not upset a version that clips its inputs.
+# Log-scaled features stay far below.
 PROBE_EXTREME = 1e6
 
 
@@ -46,7 +46,6 @@ class Serving:
 
     def __init__(self, version: int, ranker: Ranker | None) -> None:
         self.version = version
-        self.num_mended_rows = 0
         self._ranker = ranker
 
     def score(self, tasks: Sequence[RankTask]) -> list[dict[str, Float32]]:
@@ -54,22 +53,12 @@ class Serving:
         if self._ranker is None or not tasks:
             return [{CLICK_TASK: task.fallback_N} for task in tasks]
         sizes = [len(task.slots) for task in tasks]
-        columns = self._mended(_predict(self._ranker, tasks, sizes), tasks)
+        columns = _predict(self._ranker, tasks, sizes)
         ends = np.cumsum(sizes).tolist()
         return [
             {name: column_R[end - size : end] for name, column_R in columns.items()}
             for end, size in zip(ends, sizes, strict=True)
         ]
-
-    def _mended(self, columns: dict[str, Float32], tasks: Sequence[RankTask]) -> dict[str, Float32]:
-        is_bad_R = ~np.logical_and.reduce([np.isfinite(column_R) for column_R in columns.values()])
-        num_bad = int(np.count_nonzero(is_bad_R))
-        if num_bad:
-            self.num_mended_rows += num_bad
-            fallback_R = np.concatenate([task.fallback_N for task in tasks])
-            for name, column_R in columns.items():
-                column_R[is_bad_R] = fallback_R[is_bad_R] if name == CLICK_TASK else 0.0
-        return columns
 
 
 class Scorer:
@@ -123,12 +112,12 @@ def _check(ranker: Ranker, version: int) -> None:
 
 
 def _probe(ranker: Ranker) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Ordinary, absent and extreme features, the same for every version."""
+    """Ordinary, missing and extreme features, the same for every version."""
     generator = torch.Generator().manual_seed(0)
     schema = ranker.schema
     item_NI = torch.randn(PROBE_ROWS, len(schema.item), generator=generator)
     cross_NX = torch.randn(PROBE_ROWS, len(schema.cross), generator=generator)
     user_SU = torch.randn(PROBE_SLATES, len(schema.user), generator=generator)
     for rows in (item_NI, cross_NX, user_SU):
-        rows[0], rows[1], rows[2] = 0.0, PROBE_EXTREME, -PROBE_EXTREME
+        rows[0], rows[1], rows[2] = torch.nan, PROBE_EXTREME, -PROBE_EXTREME
     return user_SU, item_NI, cross_NX, torch.arange(PROBE_ROWS) % PROBE_SLATES

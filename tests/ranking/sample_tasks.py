@@ -51,4 +51,10 @@ def loaded_model(version: int = 1, seed: int = 0) -> LoadedCheckpoint:
     with torch.no_grad():
         for parameter in ranker.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
+    for normaliser, width in (
+        (ranker.user_norm, len(SCHEMA.user)),
+        (ranker.item_norm, len(SCHEMA.item)),
+        (ranker.cross_norm, len(SCHEMA.cross)),
+    ):
+        normaliser.observe(torch.randn(100, width))
     return LoadedCheckpoint(ranker.eval(), {"version": version})
