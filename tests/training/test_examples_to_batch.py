@@ -27,10 +27,10 @@ def test_slates_become_rows_with_the_features_that_were_captured() -> None:
     assert (made.user_ids, made.num_skipped) == (["u", "v"], 0)
     assert np.array_equal(batch.user_SU.numpy(), np.concatenate([features(7, 1, NUM_U), features(1, 1, NUM_U)]))
     assert np.array_equal(
-        batch.item_NI.numpy(), np.concatenate([features(f, n, I) for f, n in ((7, 2), (1, 2), (5, 1))])
+        batch.item_NI.numpy(), np.concatenate([features(f, n, NUM_I) for f, n in ((7, 2), (1, 2), (5, 1))])
     )
     assert np.array_equal(
-        batch.cross_NX.numpy(), np.concatenate([features(f, n, X) for f, n in ((7, 2), (1, 2), (5, 1))])
+        batch.cross_NX.numpy(), np.concatenate([features(f, n, NUM_X) for f, n in ((7, 2), (1, 2), (5, 1))])
     )
     assert batch.slate_N.tolist() == [0, 0, 1, 1, 1]
     assert batch.position_N.tolist() == [0, 1, 0, 1, 10]
