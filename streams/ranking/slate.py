@@ -13,7 +13,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
+from operator import not_
 from random import Random
 from typing import Literal
 
@@ -104,20 +105,26 @@ class _Shares:
     """How much of the list each category has. `category_R`: of each candidate, by rank."""
 
     def __init__(self, category_R: list[int], cap: int) -> None:
-        self.category_R = category_R
+        self._category_R = category_R
         self._cap = cap
         self._used = Counter[int]()
+        self._full = set[int]()
 
     def count(self, rank: int) -> bool:
         """A candidate was placed; true when that used up its category's share."""
-        category = self.category_R[rank]
+        category = self._category_R[rank]
         self._used[category] += 1
-        return category != NO_CATEGORY and self._used[category] == self._cap
+        if category == NO_CATEGORY or self._used[category] != self._cap:
+            return False
+        self._full.add(category)
+        return True
 
-    def is_open(self, rank: int) -> bool:
-        """Whether the candidate's category may have one more place."""
-        category = self.category_R[rank]
-        return category == NO_CATEGORY or self._used[category] < self._cap
+    def split(self, ranks: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Candidates whose category may have one more place, and those whose share is used up; both in order."""
+        if not self._full:
+            return list(ranks), []
+        is_full = [self._category_R[rank] in self._full for rank in ranks]
+        return list(compress(ranks, map(not_, is_full))), list(compress(ranks, is_full))
 
 
 class _Pool:
@@ -125,10 +132,8 @@ class _Pool:
 
     def __init__(self, ranks: Sequence[int], shares: _Shares) -> None:
         self._shares = shares
-        self._open: list[int] = []
-        self._held: list[int] = []
+        self._open, self._held = shares.split(ranks)
         self._is_capped = True
-        self._sort_out(ranks)
 
     def num_open(self) -> int:
         """Candidates to choose from. When only held ones are left, the share yields and they open."""
@@ -140,9 +145,6 @@ class _Pool:
         """Remove and return the rank at `place`, where 0 is the best."""
         rank = self._open.pop(place)
         if self._shares.count(rank) and self._is_capped:
-            self._sort_out(self._open)
+            self._open, held = self._shares.split(self._open)
+            self._held += held
         return rank
-
-    def _sort_out(self, ranks: Sequence[int]) -> None:
-        self._open, held = [r for r in ranks if self._shares.is_open(r)], self._held
-        self._held = held + [r for r in ranks if not self._shares.is_open(r)]
