@@ -19,8 +19,8 @@ import numpy as np
 from streams.examples.records import Labels, Shown, decode_record
 from streams.settings import TrainingSettings
 from streams.training.buffer_changes import BufferFacts, Changes, QueueRow, decode_head, encode
+from streams.training.buffer_database import BufferDatabase
 from streams.training.buffer_keys import META, QUEUE, TIME, head_key, part_key, queue_key, slate_key, time_of
-from streams.training.buffer_store import BufferStore
 from streams.training.buffered_slate import BufferedSlate, ReadySlate, SlateHead, TaskLabels
 from streams.training.sequence_index import SequenceIndex
 
@@ -50,7 +50,7 @@ class ReplayBuffer:
 
     def __init__(self, folder: Path, settings: TrainingSettings) -> None:
         self._kept_ms, self._max_bytes = int(settings.buffer_days * DAY_MS), settings.buffer_max_bytes
-        self._store = BufferStore(folder)
+        self._store = BufferDatabase(folder)
         self._lock = Lock()
         raw = self._store.get_many([META])[0]
         self._facts = _FACTS.decode(raw) if raw else BufferFacts()

@@ -11,12 +11,12 @@ from rocksdict import BlockBasedOptions, Options, Rdict, WriteBatch
 
 from streams.errors import StateError
 
-__all__ = ["BufferStore"]
+__all__ = ["BufferDatabase"]
 
 WRITE_BUFFER_BYTES = 32 << 20
 
 
-class BufferStore:
+class BufferDatabase:
     """One process at a time; raises StateError when another one holds the folder."""
 
     def __init__(self, folder: Path) -> None:
