@@ -17,6 +17,7 @@ from streams.ranking.record import Ranking
 from streams.ranking.rerank import DueRerank, RerankSchedule
 from streams.ranking.scorer import Scorer
 from streams.ranking.task import RankTask
+from streams.ranking.value_model import check_score_weights
 from streams.settings import Settings
 from streams.worker.knowledge import Knowledge
 from streams.worker.open_partition import OpenPartition
@@ -31,7 +32,10 @@ MAX_BATCH = 64
 
 
 class Serving:
-    """Scores and publishes. `partition_of` gives the open partition of a number, or None when it is not ours."""
+    """Scores and publishes. `partition_of` gives the open partition of a number, or None when it is not ours.
+
+    Raises SettingsError when a score weight names no task.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Serving:
         metrics: WorkerMetrics,
         partition_of: Callable[[int], OpenPartition | None],
     ) -> None:
+        check_score_weights(settings.ranking.score_weights, [task.name for task in settings.labels.tasks])
         self.scorer = Scorer(settings.ranking)
         self.schedule = RerankSchedule(settings.ranking)
         self.num_published = 0
@@ -61,6 +66,8 @@ class Serving:
                 tasks.append((due.task, due.appended_at_ms))
         for trigger in outputs.triggers:
             self.schedule.trigger(trigger.user_id, trigger.surface, trigger.appended_at_ms, now_ms)
+        for forgotten in outputs.forgotten:
+            self.schedule.forget(forgotten.user_id)
         for start in range(0, len(tasks), MAX_BATCH):
             self._publish(partition, tasks[start : start + MAX_BATCH])
         self.refresh_due()
