@@ -7,7 +7,7 @@ milliseconds behind. A plain Feast write to a partition that nobody owns borrows
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,8 +174,17 @@ def _record(names: tuple[str, ...], row: Row, held: StoredRow | None) -> bytes:
 
 
 def _values(row: StoredRow, requested: list[str] | None) -> dict[str, Value]:
-    values = dict(zip(row.names, RepeatedValue.FromString(row.values).val, strict=True))
-    return values if requested is None else {name: values.get(name, _NOTHING) for name in requested}
+    values = RepeatedValue.FromString(row.values).val
+    if requested is None:
+        return dict(zip(row.names, values, strict=True))
+    # Parsing a row is quick; making a Python object of each of its values is not.
+    places = _places(row.names)
+    return {name: values[places[name]] if name in places else _NOTHING for name in requested}
+
+
+@lru_cache(maxsize=256)
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
 
 
 def _us(moment: datetime) -> int:

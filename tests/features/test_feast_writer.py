@@ -71,6 +71,12 @@ def test_every_column_reads_back_through_the_sdk_as_it_was_written(
         assert read[name] == (written.tolist() if isinstance(written, np.ndarray) else written), name
 
 
+def test_ids_of_any_text_and_length_are_found_again(run: tuple[Path, Settings], writer: FeatureRowWriter) -> None:
+    ids = ["ü-日本-🛒", "x" * 256, "with space", "a/b|c", "0"]
+    writer.write(user_rows(ids, [1, 2, 3, 4, 5]))
+    assert clicks_of(run, *ids) == [1, 2, 3, 4, 5]
+
+
 def test_rows_carry_the_time_of_their_last_event(run: tuple[Path, Settings], writer: FeatureRowWriter) -> None:
     writer.write(user_rows(["a"], [1], START_MS + 123))
     store = sdk(run)
