@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from streams.events.decode import decode_catalogue, decode_events
+from streams.events.event_time import OLDEST_MS
 from streams.events.importers import BadLine, LogRecord, LogTopic
 from streams.events.rejection import Rejected
 
@@ -42,9 +43,17 @@ def checked_records(records: Iterable[LogRecord | BadLine]) -> Iterator[CheckedR
                 refusal = Rejected(index, record.reason, record.detail)
                 yield CheckedRecord("events", None, raw, None, record.line, refusal)
             elif record.topic == "events":
-                yield CheckedRecord("events", record.key, raw, events[index], record.line, refusals.get(index))
+                yield _event(record, raw, events[index], refusals.get(index))
             else:
                 yield _catalogue(record, raw)
+
+
+def _event(record: LogRecord, raw: bytes | None, event: Any, refusal: Rejected | None) -> CheckedRecord:  # noqa: ANN401
+    at_ms = event["occurred_at_ms"] if event is not None else OLDEST_MS
+    if at_ms < OLDEST_MS:
+        detail = f"occurred_at_ms: found {at_ms}, must be at least {OLDEST_MS} (the year 2000)"
+        return CheckedRecord("events", record.key, raw, None, record.line, Rejected(0, "time_too_old", detail))
+    return CheckedRecord("events", record.key, raw, event, record.line, refusal)
 
 
 def _catalogue(record: LogRecord, raw: bytes | None) -> CheckedRecord:
