@@ -17,7 +17,6 @@ import msgspec
 import numpy as np
 
 from streams.examples.records import Labels, Shown, decode_record
-from streams.settings import TrainingSettings
 from streams.training.buffer_changes import BufferFacts, Changes, QueueRow, decode_head, encode
 from streams.training.buffer_database import BufferDatabase
 from streams.training.buffer_keys import META, QUEUE, TIME, head_key, part_key, queue_key, slate_key, time_of
@@ -45,11 +44,11 @@ class AppendReport:
 class ReplayBuffer:
     """Slates by user and slate id. One process at a time; raises StateError when another one holds the folder.
 
-    Of the settings, `buffer_days` and `buffer_max_bytes` say what leaves at the next `trim`.
+    `buffer_days`: event time kept. `buffer_max_bytes`: the oldest slates leave beyond it, at the next `trim`.
     """
 
-    def __init__(self, folder: Path, settings: TrainingSettings) -> None:
-        self._kept_ms, self._max_bytes = int(settings.buffer_days * DAY_MS), settings.buffer_max_bytes
+    def __init__(self, folder: Path, *, buffer_days: float, buffer_max_bytes: int) -> None:
+        self._kept_ms, self._max_bytes = int(buffer_days * DAY_MS), buffer_max_bytes
         self._store = BufferDatabase(folder)
         self._lock = Lock()
         raw = self._store.get_many([META])[0]
@@ -128,14 +127,13 @@ class ReplayBuffer:
         found = [(seq, slate, _tasks_before(head, before_seq)) for seq, head, slate in self._read(seqs)]
         return [ReadySlate(seq, slate, tasks) for seq, slate, tasks in found if tasks]
 
-    def trim(self, now_event_ms: int | None = None) -> int:
+    def trim(self, now_event_ms: int) -> int:
         """Drop slates older than `buffer_days` before `now_event_ms`, and the oldest beyond `buffer_max_bytes`.
 
-        Without a time, the newest event seen says what time it is. Returns the number of slates dropped, those that
-        only ever had labels included.
+        `event_time_ms` is the time to give. Returns the number of slates dropped, those that only ever had labels
+        included.
         """
-        now_ms = self.event_time_ms if now_event_ms is None else now_event_ms
-        num_dropped, horizon_ms = 0, now_ms - self._kept_ms
+        num_dropped, horizon_ms = 0, now_event_ms - self._kept_ms
         while True:
             with self._lock:
                 changes = self._oldest(horizon_ms)

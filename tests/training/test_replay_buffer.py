@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 from streams.errors import StateError
 from streams.examples.records import Labels, Shown
-from streams.settings import TrainingSettings
 from streams.training.replay_buffer import AppendReport, ReadySlate, ReplayBuffer, TaskLabels
 from tests.training.slates import DAY_MS, START_MS, labels, shown
 
 Record = Shown | Labels
 OpenBuffer = Callable[..., ReplayBuffer]
-ROOMY = TrainingSettings(buffer_days=14, buffer_max_bytes=1 << 30)
+BYTES = 1 << 30
+
+
+def open_at(folder: Path, buffer_days: float = 14, buffer_max_bytes: int = BYTES) -> ReplayBuffer:
+    return ReplayBuffer(folder, buffer_days=buffer_days, buffer_max_bytes=buffer_max_bytes)
 
 
 @pytest.fixture
@@ -28,10 +31,10 @@ def open_buffer(tmp_path: Path) -> Iterator[OpenBuffer]:
     """open_buffer() gives the buffer in the test's folder; the one before is closed first."""
     opened: list[ReplayBuffer] = []
 
-    def reopen(of: TrainingSettings = ROOMY) -> ReplayBuffer:
+    def reopen(buffer_days: float = 14, buffer_max_bytes: int = BYTES) -> ReplayBuffer:
         for buffer in opened:
             buffer.close()
-        opened[:] = [ReplayBuffer(tmp_path / "buffer", of)]
+        opened[:] = [open_at(tmp_path / "buffer", buffer_days, buffer_max_bytes)]
         return opened[0]
 
     yield reopen
@@ -151,7 +154,7 @@ def test_any_order_duplicates_and_chunks_give_the_same_content(
     records: Sequence[Record], cuts: list[int], num_twice: int
 ) -> None:
     with TemporaryDirectory() as folder:
-        plain, mixed = (ReplayBuffer(Path(folder) / name, ROOMY) for name in ("plain", "mixed"))
+        plain, mixed = (open_at(Path(folder) / name) for name in ("plain", "mixed"))
         put(plain, *HISTORY)
         bounds = sorted({0, *cuts, len(records)})
         for start, stop in pairwise(bounds):
@@ -171,7 +174,7 @@ def test_the_queue_depends_on_the_records_alone_and_not_on_how_they_were_chunked
     records: Sequence[Record], cuts: list[int]
 ) -> None:
     with TemporaryDirectory() as folder:
-        whole, chunked = (ReplayBuffer(Path(folder) / name, ROOMY) for name in ("whole", "chunked"))
+        whole, chunked = (open_at(Path(folder) / name) for name in ("whole", "chunked"))
         put(whole, *records)
         bounds = sorted({0, *cuts, len(records)})
         for start, stop in pairwise(bounds):
@@ -212,10 +215,9 @@ def test_reopened_it_goes_on_where_it_was(open_buffer: OpenBuffer) -> None:
 FILLER = """
 import sys
 from pathlib import Path
-from streams.settings import TrainingSettings
 from streams.training.replay_buffer import ReplayBuffer
 from tests.training.slates import labels, shown
-buffer = ReplayBuffer(Path(sys.argv[1]), TrainingSettings())
+buffer = ReplayBuffer(Path(sys.argv[1]), buffer_days=14, buffer_max_bytes=1 << 30)
 start = buffer.next_offset(0) or 0
 for k in range(start, 100_000, 2):
     buffer.append(0, [(k, shown(f"s{k}")), (k + 1, labels(f"s{k}", "click", {"a": 1, "b": 0}))], k + 2)
@@ -230,7 +232,7 @@ def test_killed_at_any_time_it_has_lost_and_doubled_nothing(tmp_path: Path) -> N
             assert process.stdout is not None
             told = [int(process.stdout.readline()) for _ in range(num_lines)]
             os.kill(process.pid, signal.SIGKILL)
-        buffer = ReplayBuffer(tmp_path / "buffer", ROOMY)
+        buffer = open_at(tmp_path / "buffer")
         next_offset = buffer.next_offset(0) or 0
         assert next_offset >= told[-1]
         assert [e.slate.slate_id for e in buffer.ready(0, 1 << 20)] == [f"s{k}" for k in range(0, next_offset, 2)]
@@ -244,7 +246,7 @@ def test_a_folder_that_another_process_holds_is_refused(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         with pytest.raises(StateError, match="one trainer must hold it alone"):
-            ReplayBuffer(tmp_path / "buffer", ROOMY)
+            open_at(tmp_path / "buffer")
         process.kill()
 
 
@@ -255,16 +257,16 @@ def learnable(slate_id: str, at_ms: int = START_MS) -> list[Record]:
 def test_slates_older_than_the_days_kept_leave_and_labels_that_never_met_theirs_are_counted(
     open_buffer: OpenBuffer,
 ) -> None:
-    buffer = open_buffer(TrainingSettings(buffer_days=2))
+    buffer = open_buffer(buffer_days=2)
     put(buffer, *learnable("new", START_MS + 3 * DAY_MS), *learnable("edge", START_MS + DAY_MS), *learnable("old"))
     put(buffer, labels("lost", "click", {"a": 1}), labels("lost", "cart", {"a": 1}))
     assert buffer.trim(START_MS + DAY_MS) == 0
-    assert buffer.trim() == 2
+    assert buffer.trim(buffer.event_time_ms) == 2
     assert queue(buffer) == [(1, "new", ("click",)), (2, "edge", ("click",))]
     assert (buffer.num_ready(0), buffer.num_slates, buffer.labels_without_shown) == (2, 2, 2)
     assert [s.slate.slate_id for s in buffer.sample(9, np.random.default_rng(0), 99)] == ["new", "edge"]
     put(buffer, labels("old", "order", {"a": 1, "b": 0}))
-    assert buffer.trim() == 1
+    assert buffer.trim(buffer.event_time_ms) == 1
     assert buffer.labels_without_shown == 3
     buffer = open_buffer()
     assert (queue(buffer, 1), buffer.labels_without_shown) == ([(2, "edge", ("click",))], 3)
@@ -280,7 +282,7 @@ def test_an_emptied_buffer_takes_no_bytes(open_buffer: OpenBuffer) -> None:
 
 
 def test_the_oldest_by_event_time_leave_beyond_the_bytes_allowed(open_buffer: OpenBuffer) -> None:
-    buffer = open_buffer(TrainingSettings(buffer_max_bytes=1 << 20))
+    buffer = open_buffer(buffer_max_bytes=1 << 20)
     ages = np.random.default_rng(5).permutation(1500)
     put(buffer, *(record for age in ages for record in learnable(f"s{age}", START_MS - int(age))))
     size = buffer.num_bytes / 1500
