@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.features.items import ItemTable
 from streams.features.rows import ITEM_COUNTERS, USER_COUNTERS, RowBatch, counter_columns
+from streams.features.source_counts import TOTALS
 from streams.features.user_state import AFFINITY_HALF_LIFE_MS, UserState
 
 __all__ = ["item_rows", "user_rows"]
@@ -19,7 +20,7 @@ def user_rows(users: Sequence[UserState], items: ItemTable) -> RowBatch:
     """One row per user, true as of the user's last event."""
     at_ms = np.array([user.decayed_at_ms for user in users], np.int64)
     columns = counter_columns(
-        np.array([user.totals for user in users], np.int64).reshape(len(users), -1),
+        np.array([user.totals for user in users], np.int64).reshape(len(users), len(TOTALS)),
         np.array([user.decayed for user in users], np.float64).reshape(len(users), *SHAPE),
         at_ms,
     )
