@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import faust
-import numpy as np
 
 from streams.kafka.chunk_transport import RawSchema
 from streams.topics import topic_specs
@@ -28,8 +27,7 @@ def register(app: faust.App, runtime: WorkerRuntime) -> None:
     @app.agent(item_counts, name="item_counts")
     async def write_item_rows(stream: faust.StreamT[Any]) -> None:
         async for event in stream.noack().events():
-            slots = runtime.knowledge.on_item_counts(event.message.partition, event.value)
-            await runtime.rows.write_items(np.array(sorted(set(slots)), np.int32))
+            await runtime.write_item_rows(event.message.partition, event.value)
             event.ack()
 
     @app.on_partitions_assigned.connect
@@ -41,4 +39,4 @@ def register(app: faust.App, runtime: WorkerRuntime) -> None:
 
     @app.on_partitions_revoked.connect
     async def on_revoked(_: faust.App, revoked: Sequence[Any], **__: Any) -> None:  # noqa: ARG001 - Faust's signature
-        await runtime.rows.release_all()
+        await runtime.release()

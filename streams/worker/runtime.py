@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import numpy as np
 import structlog
 from aiokafka.structs import ConsumerRecord
 
@@ -64,6 +65,7 @@ class WorkerRuntime:
             port=settings.worker.metrics_port,
         )
         self._is_ready = self._is_backlogged = False
+        self._assigned = asyncio.Event()
         self._num_events = 0
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -73,7 +75,7 @@ class WorkerRuntime:
         await self._sender.start()
         repo = await asyncio.to_thread(prepare_repo, self.settings, self.settings.data_dir / "feature_repo")
         self._writer = await asyncio.to_thread(FeatureRowWriter, repo, self.settings)
-        self.rows = RowPartitions(self._writer, self.knowledge)
+        self._rows = RowPartitions(self._writer, self.knowledge)
         self._partitions = PartitionSet(
             self.settings,
             self._clock,
@@ -127,16 +129,30 @@ class WorkerRuntime:
     async def assign(self, events: set[int], item_counts: set[int]) -> None:
         """Own exactly these partitions of `events` and `item-counts`."""
         self._is_ready = False
-        lacking = await self.rows.acquire(events, item_counts)
+        lacking = await self._rows.acquire(events, item_counts)
         await self._partitions.assign(events)
-        await self.rows.fill(lacking, self._partitions)
+        await self._rows.fill(lacking, self._partitions)
         self.metrics.rebalances.inc()
         self.metrics.partitions.set(len(events))
         self._is_ready = True
+        self._assigned.set()
         log.info("partitions_assigned", events=sorted(events), item_counts=sorted(item_counts))
+
+    async def release(self) -> None:
+        """Partitions are about to move: let others write their feature rows."""
+        self._assigned.clear()
+        await self._rows.release_all()
+
+    async def write_item_rows(self, number: int, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Take a chunk of `item-counts` and write the rows of its items."""
+        await self._assigned.wait()
+        slots = self.knowledge.on_item_counts(number, records)
+        await self._rows.write_items(np.array(sorted(set(slots)), np.int32))
 
     async def ingest(self, number: int, records: Sequence[SourceRecord], ack: Callable[[], Any]) -> None:
         """Process a chunk of `events`; `ack` is called once everything it gave is durable."""
+        # Faust lets the flow go on before it says which partitions were assigned.
+        await self._assigned.wait()
         partition = self._partitions.owned[number]
         self._is_backlogged = len(records) >= self.settings.worker.chunk_records
         started_s = self._clock.monotonic_s()
