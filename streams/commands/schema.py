@@ -20,7 +20,6 @@ def schema(
 ) -> None:
     """Print the contracts of the public topics as JSON Schema, or as one AsyncAPI document."""
     import json
-    from importlib.metadata import version
 
     from streams.events import contracts
     from streams.settings import Settings
@@ -28,7 +27,7 @@ def schema(
 
     chosen = _chosen(topic)
     if asyncapi:
-        document = contracts.asyncapi(chosen, topic_specs(Settings()), version("freshrank"))
+        document = contracts.asyncapi(chosen, topic_specs(Settings()))
     else:
         schemas = {name: contracts.json_schema(name, contract) for name, contract in chosen.items()}
         document = schemas[topic] if topic else schemas

@@ -13,8 +13,10 @@ from pydantic_core import core_schema
 
 from streams.topics import TopicSpec
 
-__all__ = ["Contract", "asyncapi", "json_schema"]
+__all__ = ["CONTRACT_VERSION", "Contract", "asyncapi", "json_schema"]
 
+# Of the records, not of the package: the first number changes when a reader or a writer must change too.
+CONTRACT_VERSION = "1.0.0"
 # Sites send these; the others are sent to them. A schema of what is read says what may be left out.
 _READ_BY_US = {"events", "catalogue"}
 _COMPONENTS = "#/components/schemas/{model}"
@@ -40,8 +42,8 @@ def json_schema(topic: str, contract: Contract) -> dict[str, Any]:
     return {"$schema": _PlainSchema.schema_dialect, "title": f"A record on `{topic}`", **document}
 
 
-def asyncapi(contracts: Mapping[str, Contract], topics: Mapping[str, TopicSpec], version: str) -> dict[str, Any]:
-    """The AsyncAPI 3.0 document of the given topics (short names). `version`: of this package."""
+def asyncapi(contracts: Mapping[str, Contract], topics: Mapping[str, TopicSpec]) -> dict[str, Any]:
+    """The AsyncAPI 3.0 document of the given topics (short names)."""
     inputs = [(name, _mode(name), contract) for name, contract in contracts.items()]
     payloads, shared = TypeAdapter.json_schemas(inputs, ref_template=_COMPONENTS, schema_generator=_PlainSchema)
     messages = {name: _messages(name, payloads[name, _mode(name)]) for name in contracts}
@@ -49,7 +51,7 @@ def asyncapi(contracts: Mapping[str, Contract], topics: Mapping[str, TopicSpec],
         "asyncapi": "3.0.0",
         "info": {
             "title": "freshrank",
-            "version": version,
+            "version": CONTRACT_VERSION,
             "description": "Site events in, fresh rankings out. Records are JSON in UTF-8, keyed as each channel says, "
             "partitioned by murmur2 of the key (librdkafka: partitioner=murmur2_random). Unknown fields are ignored.",
         },

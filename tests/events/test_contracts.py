@@ -3,7 +3,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from streams.events.contracts import asyncapi, json_schema
+from streams.events.contracts import CONTRACT_VERSION, asyncapi, json_schema
 from streams.events.dead_letter import DeadLetter
 from streams.events.schema import EVENT_TYPES, CatalogueItem, PublicEvent
 from streams.settings import Settings
@@ -57,8 +57,8 @@ def test_what_we_write_names_every_field_as_there() -> None:
 
 def test_asyncapi_describes_each_topic_with_its_real_name_key_and_retention() -> None:
     settings = Settings(topic_prefix="shop.", num_partitions=3)
-    document = asyncapi(CONTRACTS, topic_specs(settings), version="1.2.3")
-    assert (document["asyncapi"], document["info"]["version"]) == ("3.0.0", "1.2.3")
+    document = asyncapi(CONTRACTS, topic_specs(settings))
+    assert (document["asyncapi"], document["info"]["version"]) == ("3.0.0", CONTRACT_VERSION)
     events = document["channels"]["events"]
     assert events["address"] == "shop.events"
     assert "key: user_id" in events["description"]
@@ -79,7 +79,7 @@ def test_asyncapi_describes_each_topic_with_its_real_name_key_and_retention() ->
 
 
 def test_every_reference_in_the_documents_leads_somewhere() -> None:
-    documents = [asyncapi(CONTRACTS, topic_specs(Settings()), version="1")]
+    documents = [asyncapi(CONTRACTS, topic_specs(Settings()))]
     documents += [json_schema(topic, contract) for topic, contract in CONTRACTS.items()]
     resolved = [resolve(document, ref) for document in documents for ref in references(document)]
     assert len(resolved) > 2 * len(EVENT_TYPES)
