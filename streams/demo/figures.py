@@ -65,6 +65,10 @@ class Verdict:
         """True when nothing is wrong."""
         return not self.problems
 
+    def joined(self, other: "Verdict") -> "Verdict":
+        """Both together."""
+        return Verdict(self.facts | other.facts, self.problems + other.problems)
+
 
 def as_json(figures: Figures, verdict: Verdict) -> dict[str, Any]:
     """One document with everything."""

@@ -25,6 +25,7 @@ class Ledger:
         self.users: Totals = defaultdict(Counter)
         self.items: Totals = defaultdict(Counter)
         self.types: Counter[str] = Counter()
+        self.latest_ms = 0
         self.slates: set[tuple[str, str]] = set()
         self._event_ids: set[tuple[str, str]] = set()
         self._shown: set[tuple[str, str, str]] = set()
@@ -41,6 +42,7 @@ class Ledger:
         if key in self._event_ids:
             return
         self._event_ids.add(key)
+        self.latest_ms = max(self.latest_ms, event["occurred_at_ms"])
         kind = event["type"]
         self.types[kind] += 1
         if kind == "impression":

@@ -68,7 +68,10 @@ async def run_evaluation(
         with running(Plan(settings, has_own_broker=job.has_own_broker), progress.say) as deployment:
             log = LogFile(job.file)
             run = LockstepRun(
-                deployment, evaluation, clock, lambda num: progress(log.read_frac, f"{num:,} lists ranked")
+                deployment,
+                evaluation,
+                clock,
+                lambda _: progress(log.read_frac, f"{len(evaluation.lists):,} lists ranked"),
             )
             await run.run(checked_records(read_log(log, job.log_format)))
     _require_lists(job, evaluation, progress)

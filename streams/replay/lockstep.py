@@ -4,9 +4,10 @@ A step's events go to Kafka as one batch, which reaches the worker as one chunk:
 model, and nothing that follows from the step begins before all of it is scored. Then the barrier (barrier.py).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -54,12 +55,12 @@ def lockstep_settings(
 
 @dataclass(slots=True)
 class LockstepRun:
-    """One log through one ready deployment. `tell(num_lists)` is called after each step."""
+    """One log through one ready deployment. `tell` gets the events of each step that is through."""
 
     deployment: Deployment
     evaluation: Evaluation
     clock: Clock
-    tell: Callable[[int], None]
+    tell: Callable[[list[Mapping[str, Any]]], None]
 
     async def run(self, records: Iterable[CheckedRecord]) -> None:
         """Send everything, step by step; answers are in `evaluation` afterwards. Raises FreshrankError."""
@@ -71,7 +72,7 @@ class LockstepRun:
                     await self._apply(step, sink, settings)
                     await barrier.wait(sink.offsets)
                     self._collect(step, rankings)
-                    self.tell(len(self.evaluation.lists))
+                    self.tell(step.events)
 
     def _urls(self) -> dict[str, str]:
         supervisor = self.deployment.supervisor
