@@ -74,7 +74,7 @@ def left_spools(folder: Path) -> Iterator[tuple[str, list[pa.RecordBatch]]]:
 def _whole_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Batches up to where the writer was killed, if it was."""
     try:
-        with pa.OSFile(str(path), "rb") as file, pa.ipc.open_stream(file) as stream:
+        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
             yield from stream
     except (pa.ArrowInvalid, OSError):
         return

@@ -124,6 +124,14 @@ def test_rows_of_a_killed_process_are_in_the_next_one_s_parts(repo: Path, histor
     assert not spool.exists()
 
 
+def test_a_process_killed_before_its_first_row_leaves_nothing_behind(repo: Path, history: History) -> None:
+    spool = repo / "spool" / history_folder("user_counters", COLUMNS).name / "left.arrows"
+    spool.touch()
+    History(repo, "user_counters", COLUMNS, max_rows=100, interval_s=60.0).close()
+    assert rows(repo) == []
+    assert not spool.exists()
+
+
 def test_the_spool_of_a_living_process_is_left_alone(repo: Path, history: History) -> None:
     history.add(user_rows(["a"], [1]), START_MS)
     History(repo, "user_counters", COLUMNS, max_rows=100, interval_s=60.0).close()
