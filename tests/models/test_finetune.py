@@ -152,6 +152,28 @@ def test_a_task_without_labels_stays_a_constant_while_others_learn(trained: Fine
     assert float(order.max() - order.min()) < 1e-3
 
 
+def test_labels_that_come_late_start_their_head_in_the_average_too(tuner: FineTuner, make_batch: MakeBatch) -> None:
+    """Orders may come days after the first clicks, when the average is long full of the head's start."""
+    for step in range(30):
+        tuner.learn(make_batch(step))
+    batch = make_batch(99, num_slates=100)
+    rare = (torch.arange(batch.num_rows) % 300 == 0).float()
+    known = torch.ones(batch.num_rows).bool()
+    tuner.learn(dataclasses.replace(batch, y={"order": rare}, mask={"order": known}))
+    found = tuner.serving_model().predict(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)["order"]
+    assert float(found.mean()) == pytest.approx(1 / 300, rel=0.5)
+
+
+def test_calibration_of_a_head_before_its_start_is_forgotten(tuner: FineTuner, make_batch: MakeBatch) -> None:
+    """It corrected a constant; on top of the started head it would correct twice."""
+    first = make_batch(0, num_slates=200)
+    tuner.predict_then_calibrate(first)
+    tuner.learn(first)
+    new = make_batch(1, num_slates=200)
+    found = tuner.predict_then_calibrate(new)
+    assert pcoc(new.y["click"].numpy(), found["click"].numpy()) == pytest.approx(1.0, abs=0.15)
+
+
 def test_a_head_starts_from_the_rate_of_its_first_labels(tuner: FineTuner, make_batch: MakeBatch) -> None:
     """The serving model too: a rare task would need thousands of steps to get there."""
     first = make_batch(0, num_slates=100)
