@@ -111,7 +111,7 @@ class RankingSettings(Section):
     )
     surfaces: tuple[str, ...] = Field(("home",), description="surfaces re-ranked for each active user")
     candidates: int = Field(200, ge=1, description="items scored when the candidates are our own")
-    k: int = Field(20, ge=1, description="items in a list of our own, and of a request that names no k")
+    k: int = Field(20, ge=1, description="items in a list of our own candidates, unless the request names a k")
     rerank_interval_s: float = Field(1.0, ge=0, description="a user's surface is refreshed at most this often")
     rerank_max_delay_s: float = Field(5.0, gt=0, description="triggers older than this are shed, counted")
     rerank_active_users: int = Field(200, ge=0, description="most recent users re-ranked when a new model comes")

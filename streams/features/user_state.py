@@ -14,12 +14,13 @@ from streams.features.catalogue import CatalogueColumns
 from streams.features.decay import add_decayed_list
 from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND
 
-__all__ = ["Answers", "OpenDwell", "UserState", "decode_user", "encode_user"]
+__all__ = ["Answers", "Offer", "OpenDwell", "UserState", "decode_user", "encode_user"]
 
 MAX_ACTIONS = 50
 MAX_ANSWERS = 96
 MAX_VALUES_PER_FIELD = 64
 MAX_OPEN_DWELLS = 20
+MAX_OFFERS = 3
 AFFINITY_HALF_LIFE_MS = 7 * 86_400_000
 SESSION_GAP_MS = 30 * 60_000
 NUM_DECAYED = len(HORIZONS) * len(EVENT_KINDS)
@@ -36,6 +37,16 @@ class Answers(msgspec.Struct):
     at_ms: int
     slots: list[int]
     clicked: list[int]
+
+
+class Offer(msgspec.Struct):
+    """An explored list as published: with which chance each item was put at its place, for when it is shown."""
+
+    slate_id: str
+    policy: str
+    model_version: int
+    slots: list[int]
+    propensities: list[float]
 
 
 class OpenDwell(msgspec.Struct):
@@ -68,6 +79,7 @@ class UserState(msgspec.Struct):
     dwells: dict[str, OpenDwell] = msgspec.field(default_factory=dict)
     price_sum: float = 0.0
     num_prices: int = 0
+    offers: list[Offer] = msgspec.field(default_factory=list)
     first_segment: int = 0
     next_segment: int = 0
 
@@ -111,6 +123,18 @@ class UserState(msgspec.Struct):
                     return answers.slate_id
                 shown = shown or answers.slate_id
         return shown
+
+    def add_offer(self, offer: Offer) -> None:
+        """Remember a published list until it is shown; the oldest leaves beyond three."""
+        self.offers.append(offer)
+        del self.offers[:-MAX_OFFERS]
+
+    def take_offer(self, slate_id: str) -> Offer | None:
+        """The offer that is shown now; it is not needed any more."""
+        found = next((offer for offer in self.offers if offer.slate_id == slate_id), None)
+        if found is not None:
+            self.offers.remove(found)
+        return found
 
     def add_action(self, slot: int, kind: int, at_ms: int) -> None:
         """Remember an action; the oldest leaves beyond 50."""
@@ -177,6 +201,9 @@ def encode_user(user: UserState, items: CatalogueColumns) -> bytes:
     record["answers"] = [
         (a.slate_id, a.surface, a.at_ms, [ids[slot] for slot in a.slots], a.clicked) for a in user.answers
     ]
+    record["offers"] = [
+        (o.slate_id, o.policy, o.model_version, [ids[slot] for slot in o.slots], o.propensities) for o in user.offers
+    ]
     record["affinity"] = {
         name: [(items.values[value], weight) for value, weight in held.items()]
         for name, held in zip(items.fields.affinity, user.affinity, strict=False)
@@ -191,6 +218,10 @@ def decode_user(raw: bytes, items: CatalogueColumns) -> UserState:
     record["answers"] = [
         Answers(slate_id, surface, at_ms, [items.slot(item_id) for item_id in shown], clicked)
         for slate_id, surface, at_ms, shown, clicked in record["answers"]
+    ]
+    record["offers"] = [
+        Offer(slate_id, policy, version, [items.slot(item_id) for item_id in shown], chances)
+        for slate_id, policy, version, shown, chances in record["offers"]
     ]
     record["affinity"] = [
         _values(items, index, record["affinity"].get(name, ())) for index, name in enumerate(items.fields.affinity)

@@ -37,6 +37,10 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
         positions.setdefault(items.slot(item["item_id"]), item["position"])
     slate = _slate(now, event["slate_id"], event["surface"])
     is_first, slate.surface = not slate.shown_at_ms, event["surface"]
+    offer = user.take_offer(slate.slate_id)
+    if offer is not None:
+        slate.policy, slate.model_version = offer.policy, offer.model_version
+        slate.propensities = dict(zip(offer.slots, offer.propensities, strict=True))
     places, changed = show(slate, list(positions), now.at_ms, state.windows_s, now.lateness_ms)
     user.touch(now.at_ms, event.get("session_id"))
     if places:

@@ -71,6 +71,7 @@ class OpenPartition:
     def wait_for(self, sending: asyncio.Task[None]) -> None:
         """A ranking is being sent: the next flush waits for it."""
         self._sending.append(sending)
+        self._has_changes = True
 
     async def flush(self) -> None:
         """Make everything processed so far durable; see the module for the order."""

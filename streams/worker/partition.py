@@ -12,7 +12,8 @@ from streams.events.decode import decode_events
 from streams.events.event_time import settle_time
 from streams.events.rejection import Rejected
 from streams.examples.label_windows import close_due, labels_record, next_deadline_ms, retained_until_ms
-from streams.examples.slates import Slate, slate_key
+from streams.examples.slates import Slate
+from streams.features.user_state import Offer
 from streams.kafka.partitioner import partition_for
 from streams.ranking.record import Ranking
 from streams.settings import Settings
@@ -83,15 +84,10 @@ class Partition:
         """Remember how an explored list was drawn: its impression is learned from with these chances."""
         if ranking.policy == "score" or ranking.propensity is None:
             return
-        key, state = slate_key(ranking.user_id, ranking.slate_id), self.state
-        slate = state.slates.get(key)
-        if slate is None:
-            slate = Slate(ranking.user_id, ranking.slate_id, state.max_event_ms, ranking.surface)
-            state.deadlines.add(next_deadline_ms(slate, state.windows_s), key)
-        slots = [state.items.slot(item.item_id) for item in ranking.items]
-        slate.policy, slate.model_version = ranking.policy, ranking.model_version
-        slate.propensities = dict(zip(slots, ranking.propensity, strict=True))
-        state.slate_changed(slate)
+        user = self.state.user(ranking.user_id)
+        slots = [self.state.items.slot(item.item_id) for item in ranking.items]
+        user.add_offer(Offer(ranking.slate_id, ranking.policy, ranking.model_version, slots, ranking.propensity))
+        self.state.users.put(user.user_id, user)
 
     def _republish(self, event: Any, out: Outputs) -> None:
         """The state holds this event, but a crash may have come before its rows and counts were published."""

@@ -122,9 +122,14 @@ class WorkerRuntime:
             self._serving.refresh_due()
             self._partitions.advance_idle()
             self._models.observe_age()
+            self._observe_schedule()
             for failed in (self.knowledge.catalogue.failed(), self.knowledge.item_counts.failed()):
                 if failed is not None:
                     raise failed
+
+    def _observe_schedule(self) -> None:
+        for rule, number in self._serving.given_up().items():
+            self.metrics.sheds.labels(rule).inc(number)
 
     async def assign(self, events: set[int], item_counts: set[int]) -> None:
         """Own exactly these partitions of `events` and `item-counts`."""

@@ -74,9 +74,13 @@ class Serving:
 
     def refresh_due(self) -> None:
         """Refresh surfaces whose turn has come."""
-        due = self.schedule.due(self._clock.now_ms())
-        for start in range(0, len(due), MAX_BATCH):
-            self._refresh(due[start : start + MAX_BATCH])
+        self._refresh(self.schedule.due(self._clock.now_ms(), MAX_BATCH))
+
+    def given_up(self) -> dict[str, int]:
+        """Refreshes given up since the last call, by rule: merged into a waiting one, or too old to be worth it."""
+        found = {"coalesced": self.schedule.num_coalesced, "too_old": self.schedule.num_shed}
+        self.schedule.num_coalesced = self.schedule.num_shed = 0
+        return found
 
     def _refresh(self, due: Sequence[DueRerank]) -> None:
         by_partition: dict[int, list[tuple[RankTask, int]]] = {}
