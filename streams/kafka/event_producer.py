@@ -174,14 +174,12 @@ class EventProducer:
     def put_item(self, item: Mapping[str, Any]) -> bool:
         """Set an item's catalogue record, replacing the one before. Raises InvalidRecordError."""
         raw = _json(item)
-        checked = decode_catalogue(raw)
-        if isinstance(checked, Rejected):
-            raise InvalidRecordError(f"this item cannot be sent: {checked.reason}: {checked.detail}")
-        return self._sender.offer(Buffered(self._catalogue, checked["item_id"].encode(), raw), self._max_block_s)
+        return self._sender.offer(Buffered(self._catalogue, _item_key(raw), raw), self._max_block_s)
 
     def remove_item(self, item_id: str) -> bool:
-        """Take an item out of the catalogue."""
-        return self._sender.offer(Buffered(self._catalogue, item_id.encode(), None), self._max_block_s)
+        """Take an item out of the catalogue. Raises InvalidRecordError."""
+        key = _item_key(_json({"item_id": item_id}))
+        return self._sender.offer(Buffered(self._catalogue, key, None), self._max_block_s)
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until everything sent so far is delivered or dropped; False when `timeout_s` was too short."""
@@ -211,3 +209,10 @@ def _json(record: Mapping[str, Any]) -> bytes:
         return orjson.dumps(dict(record))
     except TypeError as error:
         raise InvalidRecordError(f"this record cannot be sent: {error}; needed values that JSON has") from error
+
+
+def _item_key(raw: bytes) -> bytes:
+    checked = decode_catalogue(raw)
+    if isinstance(checked, Rejected):
+        raise InvalidRecordError(f"this item cannot be sent: {checked.reason}: {checked.detail}")
+    return checked["item_id"].encode()

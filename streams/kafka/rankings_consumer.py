@@ -48,7 +48,7 @@ class RankingsConsumer:
         self._user_ids = None if user_ids is None else frozenset(user_ids)
         self._max_kept = max_kept
         self._kept: OrderedDict[tuple[str, str], Ranking] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._polling = threading.Lock(), threading.Lock()
         self._is_closed, self._is_caught_up = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self.undecodable = 0
@@ -63,7 +63,10 @@ class RankingsConsumer:
 
     def poll(self, timeout_ms: int) -> list[Ranking]:
         """Rankings that came within `timeout_ms`; returns early with the first of them."""
-        batches: dict[Any, list[Any]] = self._consumer.poll(timeout_ms=timeout_ms)
+        with self._polling:
+            batches: dict[Any, list[Any]] = (
+                {} if self._is_closed.is_set() else self._consumer.poll(timeout_ms=timeout_ms)
+            )
         rankings = [self._decoded(record) for records in batches.values() for record in records]
         return [ranking for ranking in rankings if ranking is not None]
 
@@ -92,7 +95,8 @@ class RankingsConsumer:
         self._is_closed.set()
         if self._thread is not None:
             self._thread.join()
-        self._consumer.close()
+        with self._polling:
+            self._consumer.close()
 
     def __enter__(self) -> Self:
         return self

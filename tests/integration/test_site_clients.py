@@ -1,6 +1,10 @@
 """The clients of a site against a real Kafka."""
 
+import subprocess
+import sys
+import threading
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -186,3 +190,30 @@ def test_while_kafka_is_away_calls_stay_short_and_what_was_buffered_arrives_afte
         assert (site.delivered, site.dropped) == (51, 10)
     queries = [orjson.loads(record.value)["query"] for record in records(settings, "events")]
     assert queries == ["before", *(f"q{k}" for k in range(50))]
+
+
+def test_a_program_that_ends_without_closing_still_sends_what_it_took(settings: Settings) -> None:
+    create_topics(settings)
+    program = "from streams.kafka.event_producer import EventProducer; EventProducer().search('u', 'last words')"
+    environment = {**settings.to_env(), "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
+    assert [orjson.loads(record.value)["query"] for record in records(settings, "events")] == ["last words"]
+
+
+def test_closing_from_another_thread_ends_an_iteration_that_waits(settings: Settings) -> None:
+    create_topics(settings)
+    publish(settings, ranking("u", "1"))
+    consumer = RankingsConsumer(settings=settings, start="beginning")
+    seen: list[str] = []
+
+    def read() -> None:
+        for each in consumer:
+            seen.append(each.slate_id)
+            reached.set()
+
+    reached, reader = threading.Event(), threading.Thread(target=read)
+    reader.start()
+    assert reached.wait(30)
+    consumer.close()
+    reader.join(30)
+    assert (seen, reader.is_alive()) == (["1"], False)

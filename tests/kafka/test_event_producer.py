@@ -48,6 +48,8 @@ def test_an_event_that_breaks_the_contract_raises_where_it_is_sent(
 def test_an_item_that_breaks_the_contract_raises_where_it_is_sent(settings: Settings) -> None:
     with EventProducer(settings=settings) as producer, pytest.raises(InvalidRecordError, match="kind: found 'book'"):
         producer.put_item({"item_id": "i", "kind": "book"})
+    with EventProducer(settings=settings) as producer, pytest.raises(InvalidRecordError, match="item_id: found ''"):
+        producer.remove_item("")
 
 
 def test_without_a_broker_a_full_buffer_drops_within_the_bound_and_says_so(settings: Settings) -> None:
