@@ -5,7 +5,7 @@ librdkafka hashes otherwise unless told `partitioner=murmur2_random`; a record i
 
 from functools import lru_cache
 
-from kafka.partitioner.default import murmur2
+from aiokafka.partitioner import murmur2
 
 __all__ = ["partition_for"]
 
