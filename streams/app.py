@@ -27,6 +27,7 @@ class RoleApp(faust.App):
     """A Faust app with a runtime that starts before its consumer and stops after the last chunk is acknowledged."""
 
     runtime: Any = None
+    chunk_records: int
 
     async def on_first_start(self) -> None:
         """Start the runtime before anything is consumed."""
@@ -43,7 +44,7 @@ def _app(settings: Settings, group: str, instance_id: str) -> RoleApp:
     folder = settings.data_dir / "faust" / group
     folder.mkdir(parents=True, exist_ok=True)
     # One Faust default after the other is wrong for us; the reasons stand in ARCHITECTURE.md.
-    return RoleApp(
+    app = RoleApp(
         group,
         broker=f"kafka://{settings.bootstrap_servers}",
         broker_consumer=f"kafkachunk://{settings.bootstrap_servers}",
@@ -67,6 +68,8 @@ def _app(settings: Settings, group: str, instance_id: str) -> RoleApp:
         store="memory://",
         autodiscover=False,
     )
+    app.chunk_records = settings.worker.chunk_records
+    return app
 
 
 def create_worker(settings: Settings) -> faust.App:

@@ -21,7 +21,7 @@ from faust.types.tuples import ack_lock
 
 __all__ = ["ChunkConsumer", "RawSchema", "Transport"]
 
-# Records per event: bounds what is redelivered, and how long one event can hold up a rebalance.
+# Records per event, unless the app says: bounds what is redelivered, and how long an event holds up a rebalance.
 CHUNK_RECORDS = 1000
 # While chunks wait in the agents' queues, an idle partition must not hold up the fetch for longer than this.
 BUSY_FETCH_S = 0.05
@@ -63,7 +63,8 @@ class ChunkConsumer(driver.Consumer):
         return ChunkThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Yield fetched records as one message per (partition, up to CHUNK_RECORDS)."""
+        """Yield fetched records as one message per (partition, up to `chunk_records` of the app)."""
+        size = getattr(self.app, "chunk_records", CHUNK_RECORDS)
         generation = self.app.consumer_generation_id  # before the wait: a whole rebalance can pass while waiting
         try:
             records, _ = await self._wait_next_records(timeout)
@@ -80,11 +81,11 @@ class ChunkConsumer(driver.Consumer):
             return
         for tp, fetched in records.items():
             wanted = await self._from_wanted(tp, fetched)
-            for i in range(0, len(wanted), CHUNK_RECORDS):
+            for i in range(0, len(wanted), size):
                 if not self.flow_active or self.app.consumer_generation_id != generation:
                     self._discarded.update(records)
                     return
-                yield tp, self._message(tp, wanted[i : i + CHUNK_RECORDS], generation)
+                yield tp, self._message(tp, wanted[i : i + size], generation)
 
     async def _from_wanted(self, tp: TP, fetched: list[Any]) -> list[Any]:
         """Records from the next wanted offset on; none, after a seek back, when some before were thrown away.
