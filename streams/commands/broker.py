@@ -21,7 +21,8 @@ def broker(
     from streams.kafka.local_broker import LocalBroker
 
     settings = load_settings(data_dir=data_dir)
-    signal.signal(signal.SIGTERM, _stop)
+    for stop in (signal.SIGINT, signal.SIGTERM):  # a shell's background job would otherwise ignore the first
+        signal.signal(stop, _stop)
     try:
         with LocalBroker(settings.data_dir / "kafka", cache_dir=settings.cache_dir, port=port) as kafka:
             facts = {

@@ -2,6 +2,8 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,10 +13,13 @@ from streams.commands.options import AsJson, BootstrapServers, load_settings
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from streams.kafka.lag import LagReport
+    from streams.kafka.lag import LagReport, PartitionLag
     from streams.settings import Settings
 
 __all__ = ["lag"]
+
+TABLE_FRAME = 6
+"""Lines of a table that are not rows."""
 
 
 def lag(
@@ -44,7 +49,9 @@ def lag(
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:
-        _print(_table(report))
+        from streams.commands.tables import show
+
+        show(_table(report))
     if max_lag_s is not None and report.max_lag_s > max_lag_s:
         typer.echo(f"a record waits for {report.max_lag_s:.1f} s; allowed: {max_lag_s:.1f} s", err=True)
         raise typer.Exit(1)
@@ -63,7 +70,8 @@ def _watch(settings: "Settings", groups: list[str], interval_s: float) -> None:
         with Live(auto_refresh=False) as live:
             while True:
                 try:
-                    shown: Table | str = _table(read_lag(settings, groups, SystemClock().now_ms()))
+                    report = read_lag(settings, groups, SystemClock().now_ms())
+                    shown: Table | str = _table(report, max_rows=live.console.height - TABLE_FRAME)
                 except BrokerUnreachableError as error:
                     shown = f"waiting: {error}"
                 live.update(shown, refresh=True)
@@ -72,28 +80,43 @@ def _watch(settings: "Settings", groups: list[str], interval_s: float) -> None:
         return
 
 
-def _table(report: "LagReport") -> "Table":
-    from rich.table import Table
+def _table(report: "LagReport", max_rows: int | None = None) -> "Table":
+    """A row per partition; a row per topic when more than `max_rows` would push the totals off the screen."""
+    from rich.table import Column, Table
 
-    table = Table("group", "topic", show_footer=True)
-    table.columns[0].footer = "total"
+    group = Column("group", "total", overflow="fold", min_width=16)
+    table = Table(group, Column("topic", overflow="fold", min_width=22), show_footer=True)
+    is_short = max_rows is not None and len(report.partitions) > max_rows
     for name, footer in (
-        ("partition", str(len(report.partitions))),
+        ("partitions" if is_short else "partition", str(len(report.partitions))),
         ("committed", ""),
         ("end", ""),
         ("lag", f"{report.total_lag:,}"),
         ("lag, s", f"{report.max_lag_s:.1f}"),
     ):
         table.add_column(name, footer=footer, justify="right")
-    for p in report.partitions:
-        committed = "-" if p.committed_offset is None else f"{p.committed_offset:,}"
-        style = "yellow" if p.lag else None
-        row = (p.group, p.topic, str(p.partition), committed, f"{p.end_offset:,}", f"{p.lag:,}", f"{p.lag_s:.1f}")
-        table.add_row(*row, style=style)
+    for row in _by_topic(report) if is_short else map(_cells, report.partitions):
+        table.add_row(*row, style="yellow" if row[5] != "0" else None)
     return table
 
 
-def _print(table: "Table") -> None:
-    from rich.console import Console
+def _cells(row: "PartitionLag") -> tuple[str, ...]:
+    committed = "-" if row.committed_offset is None else f"{row.committed_offset:,}"
+    return (
+        row.group,
+        row.topic,
+        str(row.partition),
+        committed,
+        f"{row.end_offset:,}",
+        f"{row.lag:,}",
+        f"{row.lag_s:.1f}",
+    )
 
-    Console().print(table)
+
+def _by_topic(report: "LagReport") -> Iterator[tuple[str, ...]]:
+    from streams.kafka.lag import LagReport
+
+    for (group, topic), rows in groupby(report.partitions, key=lambda row: (row.group, row.topic)):
+        of_topic = LagReport(tuple(rows))
+        num, end = len(of_topic.partitions), sum(row.end_offset for row in of_topic.partitions)
+        yield group, topic, str(num), "", f"{end:,}", f"{of_topic.total_lag:,}", f"{of_topic.max_lag_s:.1f}"

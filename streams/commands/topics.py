@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["topics"]
 
+DAY_MS = 86_400_000
+
 
 def topics(
     bootstrap_servers: BootstrapServers = None,
@@ -65,16 +67,17 @@ def _state(state: "TopicState") -> str:
 
 
 def _show(states: "list[TopicState]") -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("topic", "key", "one record is", "partitions", "kept", "written by", "state")
+    from streams.commands.tables import show
+
+    table = Table(Column("topic", overflow="fold", min_width=28), "key", "partitions", "kept", "state")
     for state in states:
         spec = state.spec
         kept = spec.config["cleanup.policy"]
-        if days := int(spec.config.get("retention.ms", "0")) // 86_400_000:
+        if days := int(spec.config.get("retention.ms", "0")) // DAY_MS:
             kept += f", {days} days"
         partitions = "-" if state.found_partitions is None else str(state.found_partitions)
         differs = "".join(f"\n{name}: {was}, needed {need}" for name, (was, need) in state.differences.items())
-        table.add_row(spec.name, spec.key, spec.record, partitions, kept, spec.written_by, _state(state) + differs)
-    Console().print(table)
+        table.add_row(spec.name, spec.key, partitions, kept, _state(state) + differs)
+    show(table)

@@ -12,7 +12,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import BrokerResponseError, KafkaError, TopicAlreadyExistsError
 
 from streams.errors import TopicError
 from streams.kafka.security import kafka_python_kwargs, unreachable
@@ -56,9 +56,12 @@ def admin_client(settings: Settings) -> Iterator[Any]:
         finally:
             client.close()
     except KafkaError as error:
-        if error.retriable:
-            raise unreachable(settings, error) from error
-        raise TopicError(f"Kafka at {settings.bootstrap_servers} refused: {type(error).__name__}: {error}") from error
+        if isinstance(error, BrokerResponseError) and not error.retriable:
+            raise TopicError(
+                f"Kafka at {settings.bootstrap_servers} refused ({error}); needed: the right to do this; correct the "
+                "user's rights, or the setting that it names"
+            ) from error
+        raise unreachable(settings, error) from error
 
 
 def describe_topics(settings: Settings) -> list[TopicState]:
