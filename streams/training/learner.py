@@ -8,34 +8,40 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from models.batch import Batch
 from models.feature_schema import FeatureSchema
 from models.finetune import FineTuneConfig, FineTuner
-from models.metrics import auc, log_loss, ndcg_at_k, normalised_entropy, pcoc
 from models.ranker import Ranker
 from models.tasks import Task
 from streams.settings import TrainingSettings
+from streams.training.buffered_slate import ReadySlate
 from streams.training.examples_to_batch import BatchOfSlates, to_batch
-from streams.training.gate import GateReport, JudgedRows, judge
-from streams.training.replay_buffer import ReadySlate
+from streams.training.gate import GateReport, judge
+from streams.training.judged_rows import fallback, judged_lists, judged_rows, predict, to_numpy
+from streams.training.progressive import PredictedBatch, progressive_metrics
+from streams.training.round_plan import first_labels, plan_round
 
-__all__ = ["Learner", "RoundReport"]
+__all__ = ["Learner", "Replay", "RoundReport"]
 
-# Slates per step: the size the learner was tuned with (models.md 11.3).
-STEP_SLATES = 64
-CLICK_K = 10
-Predictions = Mapping[str, NDArray[np.float64]]
+# New slates per step, beside the replayed ones. RankLens in the stream, NDCG@10 and normalised entropy: 64 a step .6169
+# and .794; 16 a step .6199 and .785; 64 slates four times over .6199 and .785; eight times .6193 and .784.
+STEP_SLATES = 16
+Replay = Callable[[int, np.random.Generator], Sequence[ReadySlate]]
 
 
 @dataclass(frozen=True, slots=True)
 class RoundReport:
-    """One round. `progressive[task]`: metrics of predictions made before the rows were learned, by the live model."""
+    """One round. `progressive[task]`: metrics of predictions made before the rows were learned (progressive.py).
+
+    `num_skipped`: slates with other features; `num_steps_skipped`: steps whose loss or gradient was not finite.
+    """
 
     num_slates: int
+    num_judged: int
     num_skipped: int
+    num_steps_skipped: int
     losses: dict[str, float]
     progressive: dict[str, dict[str, float]]
     gate: GateReport
@@ -45,11 +51,24 @@ class RoundReport:
         """Plain values, for status and log."""
         return {
             "num_slates": self.num_slates,
+            "num_judged": self.num_judged,
             "num_skipped": self.num_skipped,
+            "num_steps_skipped": self.num_steps_skipped,
             "losses": self.losses,
             "progressive": self.progressive,
             "gate": self.gate.as_json(),
         }
+
+
+@dataclass(slots=True)
+class _Round:
+    """What a round gathers as it goes."""
+
+    rng: np.random.Generator
+    replay: Replay
+    losses: list[dict[str, float]] = field(default_factory=list)
+    seen: list[PredictedBatch] = field(default_factory=list)
+    num_skipped: int = 0
 
 
 class Learner:
@@ -61,128 +80,67 @@ class Learner:
         self.champion: Ranker | None = None
         self._settings, self._schema, self._tasks = settings, schema, tuple(tasks)
 
-    def run_round(
-        self, entries: Sequence[ReadySlate], replay: Callable[[int, np.random.Generator], Sequence[ReadySlate]],
-        number: int,
-    ) -> RoundReport:  # fmt: skip
+    def run_round(self, entries: Sequence[ReadySlate], replay: Replay, number: int) -> RoundReport:
         """Learn the entries (oldest first) and judge on the newest share of them. `replay` samples older slates."""
-        rng = np.random.default_rng([self._settings.seed, number])
-        first_judge = len(entries) - max(1, int(len(entries) * self._settings.judge_frac))
-        learned, judged = entries[:first_judge], entries[first_judge:]
-        losses: list[dict[str, float]] = []
-        seen: list[tuple[Batch, Predictions]] = []
-        num_skipped = self._learn(learned, replay, rng, losses, seen)
-        challenger = self.tuner.serving_model()
-        gate = self._judge(judged, challenger, rng)
-        num_skipped += self._learn(judged, replay, rng, losses, seen)
+        steps_skipped = self.tuner.num_skipped
+        this = _Round(np.random.default_rng([self._settings.seed, number]), replay)
+        plan = plan_round(entries, self._settings.judge_frac)
+        if self.champion is not None:
+            self.champion.to(self.tuner.device)
+        self._learn(plan.learned, this)
         self.tuner.refit_thresholds()
+        challenger = self.tuner.serving_model()
+        gate = self._judge(first_labels(plan.judged), challenger, this)
+        self._learn(plan.judged, this)
         return RoundReport(
-            num_slates=len(entries),
-            num_skipped=num_skipped,
-            losses=_mean(losses),
-            progressive=_progressive(seen, self._tasks),
+            num_slates=len(plan.learned) + len(plan.judged),
+            num_judged=len(plan.judged),
+            num_skipped=this.num_skipped,
+            num_steps_skipped=self.tuner.num_skipped - steps_skipped,
+            losses=_mean(this.losses),
+            progressive=progressive_metrics(this.seen, self._tasks),
             gate=gate,
             challenger=challenger.to("cpu"),
         )
 
-    def _learn(
-        self,
-        entries: Sequence[ReadySlate],
-        replay: Callable[[int, np.random.Generator], Sequence[ReadySlate]],
-        rng: np.random.Generator,
-        losses: list[dict[str, float]],
-        seen: list[tuple[Batch, Predictions]],
-    ) -> int:
-        num_skipped = 0
-        for start in range(0, len(entries), STEP_SLATES):
-            new = self._batch(entries[start : start + STEP_SLATES])
-            num_skipped += new.num_skipped
+    def _learn(self, slates: Sequence[ReadySlate], this: _Round) -> None:
+        for start in range(0, len(slates), STEP_SLATES):
+            of_step = slates[start : start + STEP_SLATES]
+            self._predict(first_labels(of_step), this)
+            new = self._batch(of_step)
+            this.num_skipped += new.num_skipped
+            old = self._batch(this.replay(self._settings.replay_slates, this.rng))
+            batches = [found.batch for found in (new, old) if found.batch.num_rows]
             if not new.batch.num_rows:
                 continue
-            seen.append((new.batch, _numpy(self.tuner.predict_then_calibrate(new.batch))))
-            old = self._batch(replay(self._settings.replay_slates, rng))
-            batches = [batch for batch in (new.batch, old.batch) if batch.num_rows]
             found = self.tuner.learn(Batch.concat(batches))
             if found:
-                losses.append(found)
-        return num_skipped
+                this.losses.append(found)
+
+    def _predict(self, slates: Sequence[ReadySlate], this: _Round) -> None:
+        """Predict rows with labels that nothing has learned from, and calibrate on them."""
+        batch = self._batch(slates).batch
+        if not batch.num_rows:
+            return
+        champion = None if self.champion is None else predict(self.champion, batch.to(self.tuner.device))
+        live = to_numpy(self.tuner.predict_then_calibrate(batch), self._tasks)
+        this.seen.append(PredictedBatch(batch, live, champion))
 
     def _batch(self, entries: Sequence[ReadySlate]) -> BatchOfSlates:
         return to_batch(entries, self._schema, self._tasks)
 
-    def _judge(self, entries: Sequence[ReadySlate], challenger: Ranker, rng: np.random.Generator) -> GateReport:
-        new = self._batch(entries)
-        if not new.batch.num_rows:
-            return GateReport(is_promoted=False, reason="no judging rows with the present features")
-        batch = new.batch.to(self.tuner.device)
-        after = _predict(challenger, batch)
-        before = _fallback(batch, after) if self.champion is None else _predict(self.champion, batch)
-        user_N = np.unique(new.user_ids, return_inverse=True)[1][batch.slate_N.cpu().numpy()]
-        rows = {task.name: _judged_rows(task, new.batch, before, after, user_N) for task in self._tasks}
-        return judge(rows, _ndcg_pairs(new.batch, before, after, user_N), rng)
-
-
-def _predict(ranker: Ranker, batch: Batch) -> Predictions:
-    ranker = ranker.to(batch.user_SU.device)
-    return _numpy(ranker.predict(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N))
-
-
-def _numpy(predictions: Mapping[str, torch.Tensor]) -> Predictions:
-    return {name: values.double().cpu().numpy() for name, values in predictions.items()}
-
-
-def _fallback(batch: Batch, after: Predictions) -> Predictions:
-    """What serves before any model: the item's smoothed click rate; other tasks are not served, so they are equal."""
-    return {**after, "click": torch.sigmoid(batch.item_NI[:, 0]).double().cpu().numpy()}
-
-
-def _judged_rows(
-    task: Task, batch: Batch, before: Predictions, after: Predictions, user_N: NDArray[np.int64]
-) -> JudgedRows:
-    is_known = batch.mask[task.name].numpy()
-    y_N = batch.y[task.name].double().numpy()
-    if task.loss == "ordinal":
-        # Judged given the click, which the click task judges: a censored visit has no value yet.
-        is_known = is_known & ~batch.censored.numpy()
-        given = (
-            before[task.name] / np.maximum(before["click"], 1e-9),
-            after[task.name] / np.maximum(after["click"], 1e-9),
-        )
-        return JudgedRows(
-            np.log1p(y_N[is_known]), given[0][is_known], given[1][is_known], user_N[is_known], is_binary=False
-        )
-    return JudgedRows(y_N[is_known], before[task.name][is_known], after[task.name][is_known], user_N[is_known])
-
-
-def _ndcg_pairs(
-    batch: Batch, before: Predictions, after: Predictions, user_N: NDArray[np.int64]
-) -> list[tuple[int, float, float]]:
-    is_known = batch.mask["click"].numpy()
-    y, slate = batch.y["click"].numpy()[is_known], batch.slate_N.numpy()[is_known]
-    if not len(slate):
-        return []
-    position = batch.position_N.numpy()[is_known]
-    old = ndcg_at_k(y, before["click"][is_known], slate, position, CLICK_K)
-    new = ndcg_at_k(y, after["click"][is_known], slate, position, CLICK_K)
-    _, first = np.unique(slate, return_index=True)
-    users = user_N[is_known][first].tolist()
-    return [(u, b, a) for u, b, a in zip(users, old.tolist(), new.tolist(), strict=True) if not np.isnan(b)]
+    def _judge(self, slates: Sequence[ReadySlate], challenger: Ranker, this: _Round) -> GateReport:
+        found = self._batch(slates)
+        if not found.batch.num_rows:
+            return GateReport(is_promoted=False, reason="no rows to judge on; at least two new slates are needed")
+        batch = found.batch.to(self.tuner.device)
+        after = predict(challenger, batch)
+        before = fallback(self.tuner, batch) if self.champion is None else predict(self.champion, batch)
+        user_S: NDArray[np.int64] = np.unique(found.user_ids, return_inverse=True)[1].astype(np.int64)
+        rows = {task.name: judged_rows(task, batch, before, after, user_S) for task in self._tasks}
+        return judge(rows, judged_lists(batch, before, after, user_S), this.rng)
 
 
 def _mean(losses: Sequence[Mapping[str, float]]) -> dict[str, float]:
     names = {name for found in losses for name in found}
     return {name: float(np.mean([found[name] for found in losses if name in found])) for name in sorted(names)}
-
-
-def _progressive(seen: Sequence[tuple[Batch, Predictions]], tasks: Sequence[Task]) -> dict[str, dict[str, float]]:
-    """Metrics of binary tasks over all rows of the round."""
-    metrics: dict[str, dict[str, float]] = {}
-    for task in tasks:
-        parts = [(b.y[task.name].numpy()[m], p[task.name][m]) for b, p in seen for m in [b.mask[task.name].numpy()]]
-        if task.loss != "bce" or not parts or not sum(len(y) for y, _ in parts):
-            continue
-        y, p = (np.concatenate(column) for column in zip(*parts, strict=True))
-        found = {"rows": float(len(y)), "log_loss": log_loss(y, p), "normalised_entropy": normalised_entropy(y, p),
-                 "pcoc": pcoc(y, p), "auc": auc(y, p)}  # fmt: skip
-        metrics[task.name] = {name: value for name, value in found.items() if np.isfinite(value)}
-    return metrics

@@ -1,0 +1,107 @@
+"""Predictions of champion and challenger for the same rows, in the form in which the gate compares them.
+
+A task over clicked rows is compared given the click, which the click task judges. Without a champion the challenger
+is measured against what serves instead: the item's smoothed click rate, and the base rate of every other task.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.batch import Batch
+from models.finetune import FineTuner
+from models.list_metrics import average_ranks, ndcg_at_k
+from models.ranker import Ranker
+from models.tasks import Task
+from streams.training.gate import JudgedRows, ListPairs
+
+__all__ = ["Predictions", "fallback", "judged_lists", "judged_rows", "predict", "to_numpy"]
+
+Float64 = NDArray[np.float64]
+Predictions = Mapping[str, Float64]
+CLICK_K = 10
+SMALLEST = 1e-9
+
+
+def predict(ranker: Ranker, batch: Batch) -> Predictions:
+    """float64[N] per task, as served: without position. The batch must be where the ranker is."""
+    found = ranker.predict(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)
+    return to_numpy(found, ranker.tasks)
+
+
+def to_numpy(predictions: Mapping[str, torch.Tensor], tasks: Sequence[Task]) -> Predictions:
+    """float64[N] per task; tasks over clicked rows given the click."""
+    values = {name: column.double().cpu().numpy() for name, column in predictions.items()}
+    return {
+        task.name: values[task.name] / np.maximum(values["click"], SMALLEST)
+        if task.rows == "clicked"
+        else values[task.name]
+        for task in tasks
+    }
+
+
+def fallback(tuner: FineTuner, batch: Batch) -> Predictions:
+    """What serves before any model."""
+    predictions = {}
+    for task in tuner.ranker.tasks:
+        rates_K = tuner.objective.rates_of(task.name).rates()
+        constant = (
+            rates_K if task.loss == "bce" else tuner.ranker.scale(task.name).expected_log_s(rates_K[None].float())
+        )
+        predictions[task.name] = np.full(batch.num_rows, float(constant[0]))
+    logit_N = batch.item_NI[:, tuner.ranker.schema.item.index("item_click_logit")].double().cpu().numpy()
+    rate_N = 1 / (1 + np.exp(-np.clip(logit_N, -50, 50)))
+    predictions["click"] = np.where(np.isfinite(rate_N), rate_N, predictions["click"])
+    return predictions
+
+
+def judged_rows(
+    task: Task, batch: Batch, before: Predictions, after: Predictions, user_S: NDArray[np.int64]
+) -> JudgedRows:
+    """Rows of one task with a known label; visits that may go on have none yet."""
+    is_known = batch.mask[task.name].cpu().numpy()
+    if task.loss == "ordinal":
+        is_known = is_known & ~batch.censored.cpu().numpy()
+    y_N = batch.y[task.name].double().cpu().numpy()[is_known]
+    return JudgedRows(
+        y_N=np.log1p(y_N) if task.loss == "ordinal" else y_N,
+        champion_N=before[task.name][is_known],
+        challenger_N=after[task.name][is_known],
+        user_N=user_S[batch.slate_N.cpu().numpy()[is_known]],
+        is_binary=task.loss == "bce",
+    )
+
+
+def judged_lists(
+    batch: Batch, before: Predictions, after: Predictions, user_S: NDArray[np.int64]
+) -> dict[str, ListPairs]:
+    """NDCG@10 and AUC of clicks inside each list that has any."""
+    is_known = batch.mask["click"].cpu().numpy()
+    y, slate = batch.y["click"].cpu().numpy()[is_known], batch.slate_N.cpu().numpy()[is_known]
+    if not len(slate):
+        return {}
+    position = batch.position_N.cpu().numpy()[is_known]
+    user = user_S[np.unique(slate)]
+
+    def pairs(of_lists: Mapping[str, Float64]) -> ListPairs:
+        return ListPairs(user_L=user, champion_L=of_lists["champion"], challenger_L=of_lists["challenger"])
+
+    columns = {"champion": before["click"][is_known], "challenger": after["click"][is_known]}
+    return {
+        "ndcg_at_10": pairs({who: ndcg_at_k(y, p, slate, position, CLICK_K) for who, p in columns.items()}),
+        "auc_in_list": pairs({who: _auc_in_list(y, p, slate) for who, p in columns.items()}),
+    }
+
+
+def _auc_in_list(y_N: NDArray[np.float32], p_N: Float64, slate_N: NDArray[np.int64]) -> Float64:
+    """float64[L]: AUC of each list, ascending by slate; NaN where all labels are equal."""
+    _, group = np.unique(slate_N, return_inverse=True)
+    is_positive = y_N > 0
+    num_rows = np.bincount(group).astype(np.float64)
+    num_positive = np.bincount(group, weights=is_positive)
+    rank_sum = np.bincount(group, weights=average_ranks(p_N, group) * is_positive)
+    num_pairs = num_positive * (num_rows - num_positive)
+    won = rank_sum - num_positive * (num_positive + 1) / 2
+    return np.where(num_pairs > 0, won / np.maximum(num_pairs, 1), np.nan)

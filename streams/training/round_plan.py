@@ -1,0 +1,67 @@
+"""Which slates of a round are learned first, and which only judge the challenger. Pure.
+
+Several entries of one slate become one. Labels that correct what was learned before are learned again, but never
+judge and never calibrate: the rows they belong to have been seen.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from streams.training.buffered_slate import FIRST_TASK, ReadySlate
+
+__all__ = ["MIN_CLICKS", "RoundPlan", "first_labels", "plan_round"]
+
+# Fewer clicks cannot tell a good model from a broken one; the judging part grows up to half of the round to have them.
+MIN_CLICKS = 5
+MAX_JUDGE_FRAC = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class RoundPlan:
+    """Slates to learn, then slates to judge on and to learn afterwards; both oldest first."""
+
+    learned: list[ReadySlate]
+    judged: list[ReadySlate]
+
+
+def plan_round(entries: Sequence[ReadySlate], judge_frac: float) -> RoundPlan:
+    """The newest `judge_frac` of the slates with first labels judge; the rest, and mere corrections, are learned."""
+    slates = _merged(entries)
+    places = [place for place, slate in enumerate(slates) if _first_tasks(slate)]
+    most = int(len(places) * MAX_JUDGE_FRAC)
+    num = min(max(1, int(len(places) * judge_frac)), most)
+    while num < most and _num_clicks(slates[place] for place in places[-num:]) < MIN_CLICKS:
+        num += 1
+    judging = set(places[len(places) - num :])
+    return RoundPlan(
+        learned=[slate for place, slate in enumerate(slates) if place not in judging],
+        judged=[slate for place, slate in enumerate(slates) if place in judging],
+    )
+
+
+def first_labels(slates: Iterable[ReadySlate]) -> list[ReadySlate]:
+    """The slates with only those tasks whose labels are new; slates without such a task are left out."""
+    return [replace(slate, tasks=tasks) for slate in slates if (tasks := _first_tasks(slate))]
+
+
+def _merged(entries: Sequence[ReadySlate]) -> list[ReadySlate]:
+    """One entry per slate, at the place of its oldest."""
+    found: dict[tuple[str, str], ReadySlate] = {}
+    for entry in entries:
+        name = (entry.slate.user_id, entry.slate.slate_id)
+        known = found.get(name)
+        found[name] = entry if known is None else replace(known, tasks=tuple(sorted({*known.tasks, *entry.tasks})))
+    return list(found.values())
+
+
+def _first_tasks(slate: ReadySlate) -> tuple[str, ...]:
+    return tuple(task for task in slate.tasks if slate.slate.labels[task].revision <= 1)
+
+
+def _num_clicks(slates: Iterable[ReadySlate]) -> int:
+    return sum(
+        value > 0
+        for slate in slates
+        if FIRST_TASK in _first_tasks(slate)
+        for value in slate.slate.labels[FIRST_TASK].values
+    )

@@ -1,0 +1,169 @@
+import json
+
+import numpy as np
+import pytest
+
+from streams.training.gate import GateReport, JudgedRows, ListPairs, judge
+
+NUM_USERS, PER_USER = 40, 25
+
+
+def rows(
+    challenger_shift: float = 0.0, *, challenger_noise: float = 0.0, num_users: int = NUM_USERS, seed: int = 1,
+    bias: float = -1.5,
+) -> JudgedRows:  # fmt: skip
+    """Labels drawn from the champion's own probabilities; the challenger's logits are shifted or noisy."""
+    rng = np.random.default_rng(seed)
+    logit_N = rng.normal(bias, 1.0, num_users * PER_USER)
+    p_N = 1 / (1 + np.exp(-logit_N))
+    y_N = (rng.random(len(p_N)) < p_N).astype(float)
+    changed_N = logit_N + challenger_shift + challenger_noise * rng.normal(size=len(p_N))
+    return JudgedRows(y_N, p_N, 1 / (1 + np.exp(-changed_N)), np.repeat(np.arange(num_users), PER_USER))
+
+
+def decide(lists: dict[str, ListPairs] | None = None, **tasks: JudgedRows) -> GateReport:
+    return judge({"click": rows(), **tasks}, lists or {}, np.random.default_rng(0))
+
+
+def pairs(change: float, num: int = 200) -> ListPairs:
+    rng = np.random.default_rng(3)
+    before = rng.random(num)
+    return ListPairs(np.arange(num) % 20, before, before + change)
+
+
+def test_an_equal_challenger_is_promoted() -> None:
+    """It has learned newer rows, so equal on these is good enough."""
+    report = decide()
+    assert (report.is_promoted, report.reason) == (True, "no task is worse beyond noise")
+    assert report.tasks["click"].change == 0.0
+
+
+def test_a_better_challenger_is_promoted() -> None:
+    worse_champion = rows(challenger_noise=1.0)
+    better = JudgedRows(worse_champion.y_N, worse_champion.challenger_N, worse_champion.champion_N,
+                        worse_champion.user_N)  # fmt: skip
+    report = decide(click=better)
+    assert report.is_promoted
+    assert report.tasks["click"].change < -0.1
+
+
+def test_gate_refuses_a_challenger_that_is_worse_on_cart_and_says_by_how_much() -> None:
+    report = decide(cart=rows(challenger_noise=1.0))
+    assert not report.is_promoted
+    cart = report.tasks["cart"]
+    assert report.reason == f"cart is worse by {cart.change:.4f} normalised entropy on 1000 rows"
+    assert cart.change > cart.surely_above > 0.001
+
+
+def test_a_difference_within_noise_does_not_refuse() -> None:
+    report = decide(click=rows(challenger_noise=0.02, num_users=8))
+    assert report.is_promoted
+    assert report.tasks["click"].change != 0.0
+
+
+def test_one_user_who_floods_clicks_cannot_refuse_alone() -> None:
+    """Users are drawn, not rows: what only one of forty users says may be noise."""
+    judged = rows()
+    challenger_N = judged.challenger_N.copy()
+    challenger_N[:PER_USER] = np.where(judged.y_N[:PER_USER] > 0, 0.05, 0.6)
+    report = decide(click=JudgedRows(judged.y_N, judged.champion_N, challenger_N, judged.user_N))
+    assert report.is_promoted
+    assert report.tasks["click"].change > 0.01
+
+
+def test_a_challenger_that_learned_a_poisoned_burst_is_refused() -> None:
+    judged = rows()
+    report = decide(click=JudgedRows(judged.y_N, judged.champion_N, 1 - judged.champion_N, judged.user_N))
+    assert not report.is_promoted
+    assert report.reason.startswith("click is worse by ")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_challenger_that_predicts_values_that_are_not_finite_is_refused(bad: float) -> None:
+    judged = rows()
+    challenger_N = judged.challenger_N.copy()
+    challenger_N[17] = bad
+    report = decide(cart=JudgedRows(judged.y_N, judged.champion_N, challenger_N, judged.user_N))
+    assert (report.is_promoted, report.reason) == (False, "cart: the challenger predicts values that are not finite")
+
+
+def test_a_champion_that_predicts_nonsense_does_not_stay() -> None:
+    judged = rows()
+    champion_N = np.full(len(judged.y_N), np.nan)
+    assert decide(click=JudgedRows(judged.y_N, champion_N, judged.challenger_N, judged.user_N)).is_promoted
+
+
+def test_too_few_clicks_promote_nothing() -> None:
+    judged = JudgedRows(np.array([1.0, 0.0, 0.0]), np.full(3, 0.3), np.full(3, 0.3), np.arange(3))
+    report = decide(click=judged)
+    assert report.reason == "click: 1 clicks among 3 judging rows; 5 of either kind are needed"
+    assert not report.is_promoted
+
+
+def test_no_clicks_at_all_promote_nothing() -> None:
+    report = judge({"cart": rows()}, {}, np.random.default_rng(0))
+    assert report.reason == "click: 0 clicks among 0 judging rows; 5 of either kind are needed"
+
+
+def test_a_task_with_too_few_positives_decides_nothing_but_is_shown() -> None:
+    """On a thousand rows without an order, predicting .002 in place of .001 would look three times worse."""
+    orders = JudgedRows(np.zeros(1000), np.full(1000, 0.001), np.full(1000, 0.004), np.arange(1000) % 30)
+    report = decide(order=orders)
+    assert report.is_promoted
+    assert (report.tasks["order"].is_judged, report.tasks["order"].change > 0.1) == (False, True)
+
+
+def test_a_task_without_rows_is_left_out() -> None:
+    nothing = JudgedRows(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
+    assert list(decide(dislike=nothing).tasks) == ["click"]
+
+
+def test_dwell_is_judged_by_its_squared_error_in_log_seconds() -> None:
+    rng = np.random.default_rng(2)
+    y_N = rng.normal(3, 1, 300)
+    champion_N, challenger_N = y_N + rng.normal(0, 0.5, 300), y_N + rng.normal(0, 0.8, 300)
+    dwell = JudgedRows(y_N, champion_N, challenger_N, np.arange(300) % 30, is_binary=False)
+    report = decide(dwell=dwell)
+    assert report.reason.startswith("dwell is worse by ")
+    assert report.tasks["dwell"].champion == pytest.approx(0.25, abs=0.05)
+
+
+def test_lists_that_are_ranked_worse_refuse() -> None:
+    report = decide({"ndcg_at_10": pairs(-0.01)})
+    assert report.reason == "ndcg_at_10 is worse by 0.0100 on 200 lists"
+
+
+def test_lists_that_are_ranked_worse_by_less_than_two_thousandths_do_not_refuse() -> None:
+    assert decide({"ndcg_at_10": pairs(-0.0019)}).is_promoted
+
+
+def test_lists_that_do_not_define_a_figure_are_left_out() -> None:
+    found = pairs(0.5, num=3)
+    before = found.champion_L.copy()
+    before[1] = np.nan
+    nothing = ListPairs(np.arange(2), np.full(2, np.nan), np.full(2, np.nan))
+    report = decide({"ndcg_at_10": ListPairs(found.user_L, before, found.challenger_L), "auc_in_list": nothing})
+    assert {name: verdict.lists for name, verdict in report.lists.items()} == {"ndcg_at_10": 2}
+
+
+def test_broken_calibration_refuses_when_the_champion_was_nearer() -> None:
+    """Few users with many rows each: the bootstrap cannot be sure, the sum of predictions can."""
+    rng = np.random.default_rng(4)
+    y_N = (rng.random(2000) < 0.2).astype(float)
+    # The user of half of all rows gets much worse, the other three much better: not surely worse.
+    user_N = np.repeat(np.arange(4), [1000, 334, 333, 333])
+    right = np.where(y_N > 0, 0.55, 0.12)
+    champion_N = np.full(2000, 0.2)
+    challenger_N = np.where(user_N == 0, 0.45, right)
+    report = decide(cart=JudgedRows(y_N, champion_N, challenger_N, user_N))
+    assert report.tasks["cart"].surely_above <= 0.001
+    assert report.reason == f"cart predicts {report.tasks['cart'].pcoc:.2f} times what happens on 2000 rows"
+
+
+def test_the_same_rows_and_seed_give_the_same_report() -> None:
+    assert decide(cart=rows(challenger_noise=0.1)) == decide(cart=rows(challenger_noise=0.1))
+
+
+def test_the_report_is_plain_json() -> None:
+    report = decide({"ndcg_at_10": pairs(0.0)}, cart=rows())
+    assert json.loads(json.dumps(report.as_json(), allow_nan=False))["tasks"]["cart"]["rows"] == 1000
