@@ -4,32 +4,27 @@ Command modules import what they need when they run, so `--help` answers at once
 """
 
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 
 import typer
 from pydantic_core import ValidationError
 
+from streams.commands.broker import broker
+from streams.commands.dead_letters import dead_letters
+from streams.commands.demo import demo
+from streams.commands.evaluate import evaluate
+from streams.commands.lag import lag
+from streams.commands.models import models
+from streams.commands.rank import rank
+from streams.commands.replay import replay
+from streams.commands.schema import schema
+from streams.commands.topics import topics
+from streams.commands.trainer import trainer
+from streams.commands.up import up
+from streams.commands.validate import validate
+from streams.commands.worker import worker
 from streams.errors import FreshrankError
 
 __all__ = ["app", "main"]
-
-COMMANDS = (
-    "up",
-    "demo",
-    "broker",
-    "topics",
-    "worker",
-    "trainer",
-    "validate",
-    "replay",
-    "evaluate",
-    "rank",
-    "lag",
-    "models",
-    "dead_letters",
-    "schema",
-)
 
 app = typer.Typer(
     help="A streaming, event-driven ranker: every click changes what comes next.",
@@ -37,13 +32,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # tracebacks with local variables would show secrets
 )
-for _name in COMMANDS:
-    if find_spec(f"streams.commands.{_name}"):
-        _found = getattr(import_module(f"streams.commands.{_name}"), _name)
-        if isinstance(_found, typer.Typer):
-            app.add_typer(_found, name=_name)
-        else:
-            app.command(_name.replace("_", "-"))(_found)
+for command in (up, demo, broker, worker, trainer, topics, validate, replay, evaluate, rank, lag):
+    app.command()(command)
+app.add_typer(models, name="models")
+app.command("dead-letters")(dead_letters)
+app.command()(schema)
 
 
 def main() -> None:

@@ -84,8 +84,8 @@ def _table(report: "LagReport", max_rows: int | None = None) -> "Table":
     """A row per partition; a row per topic when more than `max_rows` would push the totals off the screen."""
     from rich.table import Column, Table
 
-    group = Column("group", "total", overflow="fold", min_width=16)
-    table = Table(group, Column("topic", overflow="fold", min_width=22), show_footer=True)
+    group = Column("group", "total", overflow="fold")
+    table = Table(group, Column("topic", overflow="fold"), show_footer=True)
     is_short = max_rows is not None and len(report.partitions) > max_rows
     for name, footer in (
         ("partitions" if is_short else "partition", str(len(report.partitions))),
