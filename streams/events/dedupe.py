@@ -50,6 +50,8 @@ class EventIds:
 
     def forget_old(self, now_ms: int) -> list[int]:
         """Drop segments that are older than the horizon and not among the last 256 ids; returns their numbers."""
+        if not self.segments or self.segments[0].newest_ms > now_ms - HORIZON_MS:
+            return []
         dropped: list[int] = []
         num_ids = sum(len(segment.hashes) for segment in self.segments)
         while self.segments:

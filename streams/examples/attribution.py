@@ -6,6 +6,7 @@ before its impression (it waits) or after the window was closed (its labels are 
 
 from collections.abc import Mapping, Sequence
 
+from streams.examples.label_windows import window_ms
 from streams.examples.slates import Slate, Waiting
 
 __all__ = ["TASK_OF_TYPE", "act", "show"]
@@ -42,7 +43,10 @@ def show(
 
 
 def act(slate: Slate, action: Waiting, windows_s: Mapping[str, float], lateness_ms: int) -> set[str]:
-    """Apply one action; returns the tasks whose labels changed (none, or one)."""
+    """Apply one action; returns the tasks whose labels changed.
+
+    A click can change two: dwell of a place is a label only once the place was clicked.
+    """
     if action.slot not in slate.slots:
         # Its part of the slate may still come; a slate that never shows the item forgets it with its state.
         if len(slate.waiting) < MAX_WAITING:
@@ -50,22 +54,36 @@ def act(slate: Slate, action: Waiting, windows_s: Mapping[str, float], lateness_
         return set()
     task = TASK_OF_TYPE[action.type]
     since_ms = action.at_ms - slate.shown_at_ms
-    if task not in windows_s or not -lateness_ms <= since_ms <= windows_s[task] * 1000:
+    if task not in windows_s or not -lateness_ms <= since_ms <= window_ms(windows_s, task):
         return set()
     place = slate.slots.index(action.slot)
     labels = slate.labels.setdefault(task, {})
     if action.type == "dwell":
         return {task} if _dwell(slate, labels, place, action) else set()
-    if action.type == "cancel":
-        return {task} if labels.pop(place, None) is not None else set()
+    if task == "order":
+        return {task} if _order(slate, labels, place, action) else set()
     if place in labels:
         return set()
     labels[place] = 1.0
-    return {task}
+    return {task, "dwell"} if task == "click" and place in slate.labels.get("dwell", ()) else {task}
+
+
+def _order(slate: Slate, labels: dict[int, float], place: int, action: Waiting) -> bool:
+    """The latest of orders and cancels decides; of two at the same time, the cancel."""
+    is_cancel, before_ms = action.type == "cancel", slate.order_at_ms.get(place, -1)
+    if before_ms > action.at_ms or (before_ms == action.at_ms and not is_cancel):
+        return False
+    slate.order_at_ms[place] = action.at_ms
+    had_label = labels.pop(place, None) is not None
+    if not is_cancel:
+        labels[place] = 1.0
+    return had_label == is_cancel
 
 
 def _dwell(slate: Slate, labels: dict[int, float], place: int, action: Waiting) -> bool:
-    if slate.dwell_at_ms.get(place, -1) > action.at_ms:
+    # Of two heartbeats at the same time the longer one counts, whichever comes first.
+    before = (slate.dwell_at_ms.get(place, -1), labels.get(place, 0.0), place not in slate.open_visits)
+    if before > (action.at_ms, action.dwell_s, action.is_final):
         return False
     slate.dwell_at_ms[place] = action.at_ms
     was_open = place in slate.open_visits

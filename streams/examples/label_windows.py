@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from streams.examples.records import Labels
 from streams.examples.slates import Slate
 
-__all__ = ["Deadlines", "close_due", "labels_record", "next_deadline_ms", "retained_until_ms"]
+__all__ = ["Deadlines", "close_due", "labels_record", "next_deadline_ms", "retained_until_ms", "window_ms"]
 
 # How long a ranked slate waits to be shown, and an action for its impression.
 UNSHOWN_MS = 30 * 60_000
@@ -36,19 +36,24 @@ class Deadlines:
         return None
 
 
+def window_ms(windows_s: Mapping[str, float], task: str) -> int:
+    """A task's window in whole milliseconds: everything that compares windows must round alike."""
+    return round(windows_s[task] * 1000)
+
+
 def next_deadline_ms(slate: Slate, windows_s: Mapping[str, float]) -> int:
     """When the slate next needs attention: a task to close, or, with all closed or nothing shown, to be forgotten."""
     if not slate.shown_at_ms:
         return slate.created_at_ms + UNSHOWN_MS
-    open_s = [window_s for task, window_s in windows_s.items() if task not in slate.closed]
-    return slate.shown_at_ms + int(min(open_s, default=max(windows_s.values())) * 1000)
+    open_ms = [window_ms(windows_s, task) for task in windows_s if task not in slate.closed]
+    return slate.shown_at_ms + min(open_ms) if open_ms else retained_until_ms(slate, windows_s)
 
 
 def retained_until_ms(slate: Slate, windows_s: Mapping[str, float]) -> int:
     """The slate can be forgotten when the watermark is beyond this."""
     if not slate.shown_at_ms:
         return slate.created_at_ms + UNSHOWN_MS
-    return slate.shown_at_ms + int(max(windows_s.values()) * 1000)
+    return slate.shown_at_ms + max(window_ms(windows_s, task) for task in windows_s)
 
 
 def close_due(slate: Slate, watermark_ms: int, windows_s: Mapping[str, float]) -> list[str]:
@@ -57,8 +62,8 @@ def close_due(slate: Slate, watermark_ms: int, windows_s: Mapping[str, float]) -
         return []
     due = [
         task
-        for task, window_s in windows_s.items()
-        if task not in slate.closed and slate.shown_at_ms + window_s * 1000 <= watermark_ms
+        for task in windows_s
+        if task not in slate.closed and slate.shown_at_ms + window_ms(windows_s, task) <= watermark_ms
     ]
     slate.closed += due
     return due

@@ -26,6 +26,7 @@ class Slate(msgspec.Struct):
     """One slate of one user. Times are event times in ms; `shown_at_ms` is 0 until the impression comes.
 
     `labels[task][place]`: value above 0. `dwell_at_ms[place]`: time of the heartbeat that counts.
+    `order_at_ms[place]`: time of the order or cancel that counts.
     `open_visits`: places whose last heartbeat was not final. `closed`: tasks whose window is over.
     `revisions[task]`: number of the last labels sent. `relevance`: of the rank request, by slot.
     """
@@ -39,6 +40,7 @@ class Slate(msgspec.Struct):
     slots: list[int] = msgspec.field(default_factory=list)
     labels: dict[str, dict[int, float]] = msgspec.field(default_factory=dict)
     dwell_at_ms: dict[int, int] = msgspec.field(default_factory=dict)
+    order_at_ms: dict[int, int] = msgspec.field(default_factory=dict)
     open_visits: list[int] = msgspec.field(default_factory=list)
     closed: list[str] = msgspec.field(default_factory=list)
     revisions: dict[str, int] = msgspec.field(default_factory=dict)
@@ -84,5 +86,6 @@ def decode_slate(raw: bytes, items: CatalogueColumns) -> Slate:
         record[name] = {items.slot(item_id): value for item_id, value in record[name].items()}
     labels = record.get("labels", {})
     record["labels"] = {task: {int(place): value for place, value in held.items()} for task, held in labels.items()}
-    record["dwell_at_ms"] = {int(place): at_ms for place, at_ms in record.get("dwell_at_ms", {}).items()}
+    for name in ("dwell_at_ms", "order_at_ms"):
+        record[name] = {int(place): at_ms for place, at_ms in record.get(name, {}).items()}
     return Slate(**record)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.feature_schema import HORIZONS
 
-__all__ = ["HALF_LIVES_MS", "add_decayed", "add_decayed_list", "decay_to"]
+__all__ = ["HALF_LIVES_MS", "add_decayed", "add_decayed_list", "add_decayed_one", "decay_to"]
 
 HALF_LIVES_MS: NDArray[np.float64] = np.array(list(HORIZONS.values()), np.float64)
 _HALF_LIVES = list(HORIZONS.values())
@@ -26,6 +26,20 @@ def add_decayed(
     block[:, :, kind] += np.exp2((event_at_ms - new)[:, None] / HALF_LIVES_MS)
     values[rows] = block
     at_ms[rows] = new
+
+
+def add_decayed_one(
+    values: NDArray[np.float64], at_ms: NDArray[np.int64], row: int, kind: int, event_at_ms: int
+) -> None:
+    """The same for a single row, bit by bit: an array of one costs ten times what its arithmetic does."""
+    held, age_ms = values[row], event_at_ms - int(at_ms[row])
+    if age_ms < 0:
+        held[:, kind] += np.exp2(age_ms / HALF_LIVES_MS)
+        return
+    if age_ms:
+        held *= np.exp2(-age_ms / HALF_LIVES_MS)[:, None]
+        at_ms[row] = event_at_ms
+    held[:, kind] += 1.0
 
 
 def add_decayed_list(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.features.catalogue import CatalogueColumns
-from streams.features.decay import HALF_LIVES_MS, add_decayed
+from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_one
 from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND, TOTALS, SourceCounts
 from streams.settings import CatalogueFields
 
@@ -66,6 +66,17 @@ class ItemTable(CatalogueColumns):
             self._num_impressions += len(slots) * (total == IMPRESSIONS)
             self._num_clicks += len(slots) * (total == CLICKS)
 
+    def count_one(self, source: int, slot: int, kind: int, at_ms: int) -> None:
+        """Count one event of `kind` for one slot, from an own partition: what `count` does, without arrays of one."""
+        counts = self.sources[source]
+        counts.add_one(counts.row(slot), kind, at_ms)
+        add_decayed_one(self.decayed, self.at_ms, slot, kind, at_ms)
+        total = TOTAL_OF_KIND[kind]
+        if total >= 0:
+            self.totals[slot, total] += 1
+            self._num_impressions += total == IMPRESSIONS
+            self._num_clicks += total == CLICKS
+
     def add_dwell(self, source: int, slot: int, delta_ms: int) -> None:
         """Change the dwell total of an item; negative when a heartbeat replaces a larger one."""
         counts = self.sources[source]
@@ -91,9 +102,10 @@ class ItemTable(CatalogueColumns):
         self._sum(slot)
         return True
 
-    def sum_source(self, source: int) -> None:
-        """Sum again every item of a source whose rows were loaded or dropped as a whole."""
-        for slot in self.sources[source].slots():
+    def drop_source(self, source: int) -> None:
+        """Forget what a source counted: its partition is opened anew, and events never flushed will come again."""
+        dropped, self.sources[source] = self.sources[source], SourceCounts()
+        for slot in dropped.slots():
             self._sum(slot)
 
     def _sum(self, slot: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
-from streams.features.decay import add_decayed
+from streams.features.decay import add_decayed, add_decayed_one
 
 __all__ = ["NUM_TOTALS", "TOTALS", "TOTAL_OF_KIND", "SourceCounts"]
 
@@ -65,6 +65,12 @@ class SourceCounts:
         add_decayed(self.decayed, self.at_ms, rows, kind, at_ms)
         if TOTAL_OF_KIND[kind] >= 0:
             self.totals[rows, TOTAL_OF_KIND[kind]] += 1
+
+    def add_one(self, row: int, kind: int, at_ms: int) -> None:
+        """Count one event of a kind for one row."""
+        add_decayed_one(self.decayed, self.at_ms, row, kind, at_ms)
+        if TOTAL_OF_KIND[kind] >= 0:
+            self.totals[row, TOTAL_OF_KIND[kind]] += 1
 
     def add_neighbour(self, slot: int, other: int, at_ms: int) -> None:
         """Strengthen `other` as a neighbour of `slot`; beyond 64 the weakest leaves (sums are approximate then)."""

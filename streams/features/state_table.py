@@ -52,6 +52,10 @@ class StateTable(Generic[T]):
         """Whether the object is in memory."""
         return key in self._held
 
+    def held_keys(self, prefix: str) -> list[str]:
+        """Keys in memory that start with a prefix: with those on disk, all there are."""
+        return [key for key in self._held if key.startswith(prefix)]
+
     def delete(self, key: str) -> None:
         """Remove an object."""
         self._held.pop(key, None)

@@ -115,7 +115,7 @@ class UserState(msgspec.Struct):
                 return
 
     def latest_slate_with(self, slot: int, since_ms: int) -> str | None:
-        """The slate that an action without slate id belongs to: the newest that showed the item, a clicked one first."""
+        """The slate that an action without slate id belongs to: the newest that showed the item, a clicked first."""
         shown = None
         for answers in reversed(self.answers):
             if answers.at_ms >= since_ms and slot in answers.slots:
@@ -170,9 +170,12 @@ class UserState(msgspec.Struct):
         self.affinity_at_ms = at_ms
 
     def replace_dwell(self, key: str, at_ms: int, dwell_ms: int) -> int:
-        """Take a heartbeat of a visit; returns by how much the dwell total changes (0 for an older heartbeat)."""
+        """Take a heartbeat of a visit; returns by how much the dwell total changes (0 for an older heartbeat).
+
+        Of two heartbeats at the same time the longer one counts, whichever comes first.
+        """
         before = self.dwells.pop(key, None)
-        if before is not None and before.at_ms > at_ms:
+        if before is not None and (before.at_ms, before.dwell_ms) > (at_ms, dwell_ms):
             self.dwells[key] = before
             return 0
         self.dwells[key] = OpenDwell(at_ms, dwell_ms)
@@ -207,6 +210,7 @@ def encode_user(user: UserState, items: CatalogueColumns) -> bytes:
     record["affinity"] = {
         name: [(items.values[value], weight) for value, weight in held.items()]
         for name, held in zip(items.fields.affinity, user.affinity, strict=False)
+        if held
     }
     return _ENCODER.encode(record)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.feature_schema import EVENT_KINDS
 from streams.examples.attribution import TASK_OF_TYPE, act, show
-from streams.examples.label_windows import labels_record, next_deadline_ms
+from streams.examples.label_windows import labels_record, next_deadline_ms, window_ms
 from streams.examples.records import Shown, encode_array
 from streams.examples.slates import Slate, Waiting, slate_key
 from streams.features.capture import Request, capture
@@ -46,6 +46,7 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
     if places:
         new = [slate.slots[place] for place in places]
         now.out.example(_shown(now, slate, new, [positions[slot] for slot in new]))
+        now.out.counts["shown"] += 1
         _count_shown(now, slate, new, is_first=is_first)
     state.slate_changed(slate)
     if is_first:
@@ -96,7 +97,7 @@ def on_action(now: Moment, event: Mapping[str, Any]) -> None:
     kind = EVENT_KINDS.index(name)
     user.touch(now.at_ms, event.get("session_id"))
     user.count(kind, now.at_ms)
-    items.count(state.number, np.array([slot], np.int32), kind, now.at_ms)
+    items.count_one(state.number, slot, kind, now.at_ms)
     state.items_changed([slot])
     if name in {"click", "view"}:
         user.end_visit(_visit(event), now.at_ms)
@@ -173,7 +174,7 @@ def _attribute(now: Moment, event: Mapping[str, Any], slot: int) -> Slate | None
     task = TASK_OF_TYPE.get(event["type"])
     if task is None or task not in now.state.windows_s:
         return None
-    since_ms = now.at_ms - int(now.state.windows_s[task] * 1000)
+    since_ms = now.at_ms - window_ms(now.state.windows_s, task)
     slate_id = event.get("slate_id") or now.user.latest_slate_with(slot, since_ms)
     if slate_id is None:
         return None

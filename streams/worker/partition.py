@@ -84,7 +84,9 @@ class Partition:
         """Remember how an explored list was drawn: its impression is learned from with these chances."""
         if ranking.policy == "score" or ranking.propensity is None:
             return
-        user = self.state.user(ranking.user_id)
+        user = self.state.users.get(ranking.user_id)
+        if user is None:  # forgotten since the list was asked for
+            return
         slots = [self.state.items.slot(item.item_id) for item in ranking.items]
         user.add_offer(Offer(ranking.slate_id, ranking.policy, ranking.model_version, slots, ranking.propensity))
         self.state.users.put(user.user_id, user)

@@ -21,6 +21,8 @@ from streams.features.user_state import UserState, decode_user, encode_user
 __all__ = ["Drained", "PartitionState"]
 
 USER, SLATE, IDS, ITEM = b"u:", b"s:", b"d:", b"i:"
+# Records between two pauses of a load: some 20 ms.
+LOAD_STEP = 500
 _META = msgspec.json.Decoder(dict[str, int])
 _SEGMENT = msgspec.json.Decoder(Segment)
 _ITEM = msgspec.json.Decoder(dict[str, Any])
@@ -58,14 +60,27 @@ class PartitionState:
         self._dropped_ids: list[tuple[str, int]] = []
 
     def load(self) -> None:
-        """Take over what the store holds: the clock, this partition's item counts, the deadlines of open slates."""
+        """Take over what the store holds, in one go."""
+        for _ in self.load_steps():
+            pass
+
+    def load_steps(self) -> Iterator[None]:
+        """Take over what the store holds: the clock, this partition's item counts, the deadlines of open slates.
+
+        Between the steps others may use the item table; it is shared, so this must stay in their thread.
+        """
         meta = read_meta(self._store)
         self.offset, self.max_event_ms = meta.get("offset", -1), meta.get("max_event_ms", 0)
-        for key, raw in self._store.scan(ITEM):
+        self.items.drop_source(self.number)
+        for index, (key, raw) in enumerate(self._store.scan(ITEM)):
             self.items.apply(self.number, key.decode(), _ITEM.decode(raw))
-        for _, raw in self._store.scan(SLATE):
+            if index % LOAD_STEP == LOAD_STEP - 1:
+                yield
+        for index, (_, raw) in enumerate(self._store.scan(SLATE)):
             slate = decode_slate(raw, self.items)
             self.deadlines.add(next_deadline_ms(slate, self.windows_s), slate.key)
+            if index % LOAD_STEP == LOAD_STEP - 1:
+                yield
 
     def user(self, user_id: str) -> UserState:
         """The user's state, new when never seen; changes to it must be followed by `changed`."""
@@ -101,20 +116,17 @@ class PartitionState:
         raws = self._store.get_many([_ids_key(user.user_id, number) for number in numbers])
         return [_SEGMENT.decode(raw) for raw in raws if raw is not None]
 
-    def forget(self, user: UserState) -> list[Slate]:
-        """Remove the user with all slates and ids; returns the slates that were open."""
+    def forget(self, user: UserState) -> None:
+        """Remove the user with all slates and ids, also those that no flush has written yet."""
         prefix = f"{user.user_id}\0"
-        slates = [decode_slate(raw, self.items) for _, raw in self._store.scan(SLATE + prefix.encode())]
-        unwritten = [self.slates.get(f"{prefix}{answers.slate_id}") for answers in user.answers]
-        found = {slate.key: slate for slate in (*slates, *unwritten) if slate is not None}
-        for key in found:
+        on_disk = (prefix + key.decode() for key, _ in self._store.scan(SLATE + prefix.encode()))
+        for key in {*on_disk, *self.slates.held_keys(prefix)}:
             self.slates.delete(key)
         self._dropped_ids += [(user.user_id, number) for number in range(user.first_segment, user.next_segment)]
         self._dirty_ids = {pair for pair in self._dirty_ids if pair[0] != user.user_id}
         self._ids.pop(user.user_id, None)
         self.users.delete(user.user_id)
         self.dirty_users.discard(user.user_id)
-        return list(found.values())
 
     def all_users(self) -> Iterator[str]:
         """Ids of all users on disk, to publish their rows anew."""

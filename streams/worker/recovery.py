@@ -58,5 +58,6 @@ async def open_state(
     meta = {**read_meta(store), "changelog_next": changelog_next, "written_at_ms": now_ms}
     store.write([(META_KEY, msgspec.json.encode(meta))])
     state = PartitionState(number, store, items, settings.labels.windows_s)
-    await asyncio.to_thread(state.load)
+    for _ in state.load_steps():
+        await asyncio.sleep(0)
     return state, store, writer, num_restored
