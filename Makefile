@@ -1,0 +1,51 @@
+# What a person runs. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lock bench clean
+
+# The first Python from 3.11 on; PYTHON=/path/to/python chooses another.
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Build .venv from the lock, and fetch the local Kafka once.
+
+$(READY): requirements.lock pyproject.toml streams/kafka/kafka_jars.json
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer was found; install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -c "from streams.kafka.broker_jars import kafka_jars; from streams.settings import Settings; kafka_jars(Settings().cache_dir)"
+	@touch $@
+
+demo: $(READY) ## Run the main job on this machine; DATA=events.jsonl.gz replays a log.
+	$(BIN)/freshrank demo $(if $(DATA),--data "$(DATA)")
+
+test: $(READY) ## Run all tests; ARGS="-k lag" chooses some.
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## Check style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: ## Resolve requirements.lock anew; ARGS=--upgrade takes newer versions.
+	rm -rf build/uv
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --disable-pip-version-check --quiet uv
+	build/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock --quiet $(ARGS)
+
+bench: $(READY) ## Run the benchmarks; figures as JSON land in build/bench.
+	@mkdir -p build/bench
+	@set -e; for file in $$(grep -l '__main__' benchmarks/*.py); do \
+		name=$$(basename $$file .py); $(BIN)/python -m benchmarks.$$name --json build/bench/$$name.json; \
+	done
+
+clean: ## Remove what runs and tools left behind; .venv stays.
+	rm -rf .freshrank build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
