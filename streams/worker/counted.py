@@ -13,7 +13,13 @@ def observe(metrics: WorkerMetrics, outputs: Outputs) -> None:
     for kind in EVENT_TYPES:
         if counts[kind]:
             metrics.events.labels(kind).inc(counts[kind])
-    for name, metric in (("duplicate", metrics.duplicates), ("late", metrics.late), ("clamped", metrics.clamped)):
+    single = {
+        "duplicate": metrics.duplicates,
+        "late": metrics.late,
+        "clamped": metrics.clamped,
+        "shown": metrics.shown,
+    }
+    for name, metric in single.items():
         if counts[name]:
             metric.inc(counts[name])
     for name, number in counts.items():

@@ -194,6 +194,7 @@ class WorkerRuntime:
             )
             partition.add([letter], [], None)
             self.metrics.rejects.labels(refusal.reason).inc()
+            self.metrics.dead_letters.inc()
 
     def _on_model(self) -> None:
         self._serving.schedule.model_changed(self._clock.now_ms())

@@ -1,20 +1,21 @@
 """Real role processes for tests: started, waited for, killed, paused."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import orjson
-
+from streams.clock import SystemClock
+from streams.observability.status_reader import read_samples, read_status
+from streams.observability.web import read_run_file, run_file_path
 from streams.settings import Settings
 
 DEADLINE_S = 60.0
+STOP_S = 20.0
+POLL_S = 0.03
 
 
 class Role:
@@ -38,7 +39,7 @@ class Role:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             try:
-                self._process.wait(20)
+                self._process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -48,46 +49,75 @@ class Role:
         """Where the process writes its log."""
         return self.settings.data_dir / f"{self._name}.log"
 
+    @property
+    def log(self) -> str:
+        """What it logged so far."""
+        return self.log_path.read_text()
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """The process started last."""
+        assert self._process is not None
+        return self._process
+
+    @property
+    def url(self) -> str:
+        """Where it answers; empty while it does not."""
+        found = read_run_file(run_file_path(self.settings.data_dir, self._name))
+        return found.url if found is not None and self._process and found.pid == self._process.pid else ""
+
     def start(self) -> None:
         """Start the process and wait until it is ready."""
+        self.launch()
+        self.wait_until(lambda status: status["ready"])
+
+    def launch(self) -> None:
+        """Start the process; it may take its time, or fail."""
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, **self.settings.to_env()}
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", self.role], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "streams.cli", self.role],
+                env=self.settings.child_env(),
+                stdout=log,
+                stderr=log,
             )
-        self.wait_until(lambda status: status.get("ready", False))
 
     def status(self) -> dict[str, Any]:
         """What the process says of itself; empty while it cannot be asked."""
-        try:
-            found = orjson.loads((self.settings.data_dir / "run" / f"{self._name}.json").read_bytes())
-            if self._process is None or found["pid"] != self._process.pid:
-                return {}
-            with urllib.request.urlopen(f"{found['url']}/status", timeout=5) as answer:
-                return dict(orjson.loads(answer.read()))
-        except (OSError, ValueError):
-            return {}
+        return read_status(self.url) or {}
 
-    def wait_until(self, is_reached: Any) -> dict[str, Any]:
+    def counters(self) -> dict[tuple[str, str], float]:
+        """Counters of /metrics that are not zero: (name without prefix and suffix, its label or "") -> value."""
+        return {
+            (sample.name.removeprefix("freshrank_").removesuffix("_total"), ",".join(sample.labels.values())): value
+            for sample in read_samples(self.url)
+            if sample.name.startswith("freshrank_") and sample.name.endswith("_total") and (value := sample.value)
+        }
+
+    def wait_until(self, is_reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Ask for the status until it is as wanted; fails when the process ends or a minute passes."""
-        end_s = time.monotonic() + DEADLINE_S
-        while time.monotonic() < end_s:
+        clock = SystemClock()
+        end_s = clock.monotonic_s() + DEADLINE_S
+        while clock.monotonic_s() < end_s:
             status = self.status()
             if status and is_reached(status):
                 return status
-            assert self._process is not None
-            assert self._process.poll() is None, self.log_path.read_text()[-4000:]
-            time.sleep(0.02)
-        raise AssertionError(f"{self.role} did not get there within {DEADLINE_S} s: {self.log_path.read_text()[-4000:]}")
+            try:
+                self.process.wait(POLL_S)
+            except subprocess.TimeoutExpired:
+                continue
+            raise AssertionError(f"{self.role} ended with {self.process.returncode}: {self.log[-4000:]}")
+        raise AssertionError(f"{self.role} did not get there within {DEADLINE_S} s: {self.log[-4000:]}")
+
+    def ended(self) -> int:
+        """Wait until the process ends by itself; its exit code."""
+        return self.process.wait(DEADLINE_S)
 
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        self.process.kill()
+        self.process.wait()
 
     def signal(self, number: int) -> None:
         """Send a signal, such as SIGSTOP."""
-        assert self._process is not None
-        self._process.send_signal(number)
+        self.process.send_signal(number)
