@@ -100,13 +100,13 @@ def _require_fresh(folder: Path) -> None:
 
 def _next_steps(job: DemoJob) -> tuple[str, ...]:
     if job.data_dir is None:
-        kept = ("freshrank demo --data-dir RUN", "keeps the run under RUN, to be looked at")
+        kept = ("freshrank demo --data-dir RUN", "keeps the run in the folder RUN")
     else:
-        kept = (f"{job.data_dir}/feature_repo", "opens with feast.FeatureStore(repo_path=...); logs/ is beside it")
+        kept = (f"{job.data_dir}/feature_repo", "for feast.FeatureStore(repo_path=...)")
     steps = (
         kept,
-        ("freshrank up", "Kafka, worker and trainer for your own events; then freshrank lag, models, rank"),
-        ("freshrank evaluate LOG", "how well a log of yours would have been ranked"),
-        ("README.md, ARCHITECTURE.md", "how to send events and read rankings; what happens inside"),
+        ("freshrank up", "Kafka, worker and trainer for your events"),
+        ("freshrank evaluate LOG", "how a log of yours would have been ranked"),
+        ("README.md, ARCHITECTURE.md", "how to use it, and what happens inside"),
     )
     return tuple(f"{command:<31}{what}" for command, what in steps)

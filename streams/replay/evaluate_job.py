@@ -25,7 +25,7 @@ from streams.replay.progress import ReplayProgress
 from streams.settings import Settings
 from streams.supervisor.deployment import Plan, running
 
-__all__ = ["EvaluationJob", "EvaluationReport", "fields_of_log", "kept_or_temporary", "run_evaluation"]
+__all__ = ["EvaluationJob", "EvaluationReport", "fields_of_log", "kept_or_temporary", "rank_log", "run_evaluation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,23 @@ async def run_evaluation(
 ) -> EvaluationReport:
     """Run the log and measure. Raises InputFileError for a log without lists, and what keeps the run from starting."""
     began_s = clock.monotonic_s()
+    evaluation = await rank_log(job, base, clock, progress)
+    if not evaluation.lists:
+        raise InputFileError(
+            f"{job.file}: no list was found; needed rank requests with items, or impressions, in the format "
+            f"{job.log_format!r}; see `freshrank validate`"
+        )
+    if missing := evaluation.unanswered():
+        progress.say(f"{len(missing):,} of {len(evaluation.lists):,} lists were not answered; they count as shown")
+    return EvaluationReport(
+        quality=measure(lists_after_split(evaluation.lists, job.train_frac)),
+        model_versions=len(evaluation.model_versions),
+        seconds=clock.monotonic_s() - began_s,
+    )
+
+
+async def rank_log(job: EvaluationJob, base: Settings, clock: Clock, progress: ReplayProgress) -> Evaluation:
+    """Run the log through a deployment of its own; the evaluation holds every list as it was ranked."""
     fields = fields_of_log(job.file, job.log_format)
     if not job.has_own_broker:
         base = base.model_copy(update={"topic_prefix": f"{base.topic_prefix}evaluate-{uuid.uuid4().hex[:8]}."})
@@ -74,12 +91,7 @@ async def run_evaluation(
                 lambda _: progress(log.read_frac, f"{len(evaluation.lists):,} lists ranked"),
             )
             await run.run(checked_records(read_log(log, job.log_format)))
-    _require_lists(job, evaluation, progress)
-    return EvaluationReport(
-        quality=measure(lists_after_split(evaluation.lists, job.train_frac)),
-        model_versions=len(evaluation.model_versions),
-        seconds=clock.monotonic_s() - began_s,
-    )
+    return evaluation
 
 
 def fields_of_log(file: Path, log_format: LogFormat) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -99,16 +111,6 @@ def kept_or_temporary(folder: Path | None, prefix: str) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=prefix))
     yield temporary
     shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _require_lists(job: EvaluationJob, evaluation: Evaluation, progress: ReplayProgress) -> None:
-    if not evaluation.lists:
-        raise InputFileError(
-            f"{job.file}: no list was found; needed rank requests with items, or impressions, in the format "
-            f"{job.log_format!r}; see `freshrank validate`"
-        )
-    if missing := evaluation.unanswered():
-        progress.say(f"{len(missing):,} of {len(evaluation.lists):,} lists were not answered; they count as shown")
 
 
 def _plain(value: object) -> object:

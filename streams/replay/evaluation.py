@@ -43,7 +43,6 @@ class Evaluation:
     def __init__(self, seed: int) -> None:
         self._collector = ListCollector()
         self._baselines = Baselines(seed)
-        self.model_versions: set[int] = set()
 
     @property
     def lists(self) -> list[RankedList]:
@@ -65,9 +64,12 @@ class Evaluation:
         if ranking["cause"] != "request" or one is None or one.p_click is not None:
             return False
         one.take_answer(ranking)
-        if ranking["model_version"]:
-            self.model_versions.add(ranking["model_version"])
         return True
+
+    @property
+    def model_versions(self) -> set[int]:
+        """The models that answered a list so far."""
+        return {one.model_version for one in self.lists if one.model_version}
 
     def unanswered(self) -> list[RankedList]:
         """Lists that freshrank has not answered."""

@@ -21,7 +21,7 @@ Float64 = NDArray[np.float64]
 class RankedList:
     """One list. `item_ids` in the order of their places when asked; `scores` by ranker, float64[N] in that order.
 
-    `p_click`: freshrank's float64[N], nan where it gave none; None until it answered.
+    `p_click`: freshrank's float64[N], nan where it gave none; None until it answered, by `model_version` (0: none yet).
     """
 
     slate_id: str
@@ -31,6 +31,7 @@ class RankedList:
     clicked: set[str] = field(default_factory=set)
     scores: dict[str, Float64] = field(default_factory=dict)
     p_click: Float64 | None = None
+    model_version: int = 0
 
     @property
     def gains(self) -> Float64:
@@ -41,6 +42,7 @@ class RankedList:
         """Keep what a published ranking says of each item; an item that it leaves out comes last."""
         answered = {item["item_id"]: item for item in ranking["items"]}
         found = [answered.get(item_id) for item_id in self.item_ids]
+        self.model_version = ranking["model_version"]
         self.scores["freshrank"] = np.array([-np.inf if item is None else item["score"] for item in found])
         self.p_click = np.array(
             [np.nan if item is None else item["predictions"].get("click", np.nan) for item in found]

@@ -95,11 +95,12 @@ def test_clicks_label_the_list_they_name_or_the_users_last_one() -> None:
 
 def test_an_answer_is_put_in_the_lists_order_and_left_out_items_come_last() -> None:
     [one] = _lists(_rank("s", "a", "b", "c"))
-    one.take_answer({"items": [
+    one.take_answer({"model_version": 7, "items": [
         {"item_id": "c", "score": 0.9, "predictions": {"click": 0.4, "cart": 0.1}},
         {"item_id": "a", "score": 0.2, "predictions": {"click": 0.3}},
     ]})  # fmt: skip
 
     assert one.scores["freshrank"].tolist() == [0.2, -np.inf, 0.9]
+    assert one.model_version == 7
     assert one.p_click is not None
     assert np.array_equal(one.p_click, [0.3, np.nan, 0.4], equal_nan=True)
