@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from streams.errors import BrokerStartError
+from streams.settings import Settings
 
 __all__ = ["KAFKA_VERSION", "Fetch", "fetch_from_maven", "kafka_jars", "pinned_hashes"]
 
@@ -113,3 +114,7 @@ def _accept(name: str, path: Path | None, pin: str) -> Path:
             "the download was altered or cut off: try again, and check the proxy or mirror if it repeats"
         )
     return path
+
+
+if __name__ == "__main__":
+    kafka_jars(Settings().cache_dir)
