@@ -12,6 +12,7 @@ import uvloop
 
 from streams.clock import SystemClock
 from streams.kafka.faust_credentials import faust_credentials
+from streams.kafka.partition_lag import PartitionLag
 from streams.observability.logs import configure_logs, logging_config
 from streams.settings import Settings
 
@@ -31,8 +32,13 @@ class RoleApp(faust.App):
 
     async def on_first_start(self) -> None:
         """Start the runtime before anything is consumed."""
+        self.runtime.read_lags = self._lags
         await self.runtime.start(self.crash)
         await super().on_first_start()
+
+    def _lags(self) -> list[PartitionLag]:
+        lags: list[PartitionLag] = self.consumer.lags()
+        return lags
 
     async def on_stop(self) -> None:
         """Let the agents finish, then stop the runtime."""

@@ -76,6 +76,12 @@ class StateStore:
         shutil.rmtree(self._folder)
         self._db = self._open()
 
+    @property
+    def num_bytes(self) -> int:
+        """Estimated size of the live records: those in files, and those still in the write buffers."""
+        names = ("rocksdb.estimate-live-data-size", "rocksdb.cur-size-all-mem-tables")
+        return sum(int(self._db.property_int_value(name) or 0) for name in names)
+
     def close(self) -> None:
         """Release the folder."""
         self._db.close()

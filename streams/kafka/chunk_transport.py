@@ -19,9 +19,11 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import ack_lock
 
+from streams.kafka.partition_lag import PartitionLag
+
 __all__ = ["ChunkConsumer", "RawSchema", "Transport"]
 
-# Records per event, unless the app says: bounds what is redelivered, and how long an event holds up a rebalance.
+# Records per event, unless the app says: bounds what is redelivered, and how long a rebalance waits.
 CHUNK_RECORDS = 1000
 # While chunks wait in the agents' queues, an idle partition must not hold up the fetch for longer than this.
 BUSY_FETCH_S = 0.05
@@ -53,7 +55,8 @@ class ChunkConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset = _NoReadOffset()
-        self._pending: dict[TP, deque[int]] = defaultdict(deque)  # last offset of each delivered chunk, in order
+        # Last offset and first append time of each delivered chunk that is not committed, in order.
+        self._pending: dict[TP, deque[tuple[int, int]]] = defaultdict(deque)
         self._want: dict[TP, int] = {}  # next offset that must be delivered
         self._discarded: set[TP] = set()  # records were fetched and thrown away: the fetch position is beyond _want
         self._room = asyncio.Event()
@@ -107,7 +110,7 @@ class ChunkConsumer(driver.Consumer):
     def _message(self, tp: TP, chunk: list[Any], generation: int) -> ConsumerMessage:
         last = chunk[-1]
         self._want[tp] = last.offset + 1
-        self._pending[tp].append(last.offset)
+        self._pending[tp].append((last.offset, chunk[0].timestamp))
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
         return ConsumerMessage(
             tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, (), None, chunk, None,
@@ -122,11 +125,21 @@ class ChunkConsumer(driver.Consumer):
         """
         pending, acked, new = self._pending[tp], self._acked_index[tp], None
         with ack_lock:
-            while pending and pending[0] in acked:
-                new = pending.popleft()
+            while pending and pending[0][0] in acked:
+                new, _ = pending.popleft()
                 acked.discard(new)
             self._acked[tp].clear()
         return None if new is None else new + 1
+
+    def lags(self) -> list[PartitionLag]:
+        """Lag of every assigned partition whose end is known."""
+        found = []
+        for tp in self.assignment():
+            end, pending = self.highwater(tp), self._pending.get(tp)
+            if end is not None:
+                committed = self._committed_offset.get(tp) or 0
+                found.append(PartitionLag(tp.topic, tp.partition, committed, end, pending[0][1] if pending else None))
+        return found
 
     async def perform_seek(self) -> None:
         """Runs before every resume: forget the previous assignment, restart each partition at its committed offset."""

@@ -15,7 +15,7 @@ KEY = b"ranker"
 
 
 class Announcement(msgspec.Struct, kw_only=True, frozen=True):
-    """A version to serve. `location`: folder of the checkpoint, whose manifest holds the hashes and the gate's report."""
+    """A version to serve. `location`: folder of the checkpoint; its manifest holds hashes and the gate's report."""
 
     version: int
     location: str

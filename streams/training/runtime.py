@@ -16,8 +16,10 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.clock import Clock
 from streams.examples.records import Labels, Shown, decode_record
+from streams.kafka.partition_lag import PartitionLag
 from streams.kafka.record_sender import OutRecord, RecordSender
 from streams.kafka.tail import TopicTail
+from streams.observability.consumer_lag import observe_lags
 from streams.observability.metrics import TrainerMetrics
 from streams.observability.web import RoleServer
 from streams.settings import Settings
@@ -35,6 +37,7 @@ Crash = Callable[[BaseException], Awaitable[None]]
 Records = Sequence[ConsumerRecord[bytes, bytes]]
 TICK_S = 0.02
 TRIM_EVERY_S = 60.0
+OBSERVE_S = 1.0
 
 
 class TrainerRuntime:
@@ -60,6 +63,7 @@ class TrainerRuntime:
         self._is_ready = self._is_running = self._has_news = False
         self._last_round: dict[str, Any] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self.read_lags: Callable[[], list[PartitionLag]] = list
 
     async def start(self, crash: Crash) -> None:
         """Open the buffer, load state and champion, and start the rounds."""
@@ -74,7 +78,8 @@ class TrainerRuntime:
         await self._tail.start()
         if self._rounds.registry.champions().version > self._announced:
             await self._announce("restart")
-        self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in (self._round_loop, self._trim_loop)]
+        loops = (self._round_loop, self._trim_loop, self._observe_loop)
+        self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in loops]
         self._is_ready = True
 
     async def stop(self) -> None:
@@ -183,6 +188,15 @@ class TrainerRuntime:
         while True:
             await asyncio.sleep(TRIM_EVERY_S)
             await asyncio.to_thread(self.buffer.trim, self.buffer.event_time_ms)
+
+    async def _observe_loop(self) -> None:
+        seen: set[tuple[str, int]] = set()
+        while True:
+            await asyncio.sleep(OBSERVE_S)
+            now_ms, group = self._clock.now_ms(), self.settings.trainer_group
+            seen = observe_lags(self.metrics.consumer, group, self.read_lags(), now_ms, seen)
+            self.metrics.slates_waiting.set(self._num_waiting())
+            self.metrics.champion_version.set(self._rounds.registry.champions().version)
             self.metrics.buffer_slates.set(self.buffer.num_slates)
             self.metrics.buffer_bytes.set(self.buffer.num_bytes)
 

@@ -60,6 +60,11 @@ class OpenPartition:
         """Chunks processed, but not durable yet."""
         return len(self._unacked)
 
+    @property
+    def num_bytes(self) -> int:
+        """Size of the partition's state on disk."""
+        return self._store.num_bytes
+
     def add(self, outputs: list[OutRecord], forgotten: list[str], ack: Callable[[], Any] | None) -> None:
         """A chunk was processed: make this durable with the next flush, then call `ack`."""
         self._outputs += outputs

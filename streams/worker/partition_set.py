@@ -42,7 +42,7 @@ class PartitionSet:
         self._sender, self._rows, self._take = sender, rows, take
         self.lists = ListCapture(knowledge.items, knowledge.index)
         self.owned: dict[int, OpenPartition] = {}
-        self.num_restored = 0
+        self._num_restored = 0
         self._last_record_s: dict[int, float] = {}
 
     async def assign(self, numbers: set[int]) -> None:
@@ -55,7 +55,7 @@ class PartitionSet:
         state, store, writer, num_restored = await open_state(
             self._settings, number, self._knowledge.items, self._clock.now_ms()
         )
-        self.num_restored += num_restored
+        self._num_restored += num_restored
         engine = Partition(state, self._settings, self.lists)
         opened = OpenPartition(
             self._settings,
@@ -82,6 +82,20 @@ class PartitionSet:
         """Wait until a partition may take another chunk."""
         if partition.num_unflushed >= MAX_UNFLUSHED:
             await partition.flush()
+
+    def take_restored(self) -> int:
+        """State records read back from the changelog since the last call."""
+        found, self._num_restored = self._num_restored, 0
+        return found
+
+    @property
+    def num_open_slates(self) -> int:
+        """Slates with a label window open, or waiting to be shown."""
+        return sum(len(partition.engine.state.deadlines) for partition in self.owned.values())
+
+    def state_bytes(self) -> int:
+        """Size of the state on disk."""
+        return sum(partition.num_bytes for partition in list(self.owned.values()))
 
     def noted(self, number: int) -> None:
         """A record of the partition came in: it is not idle."""

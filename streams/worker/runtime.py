@@ -16,7 +16,9 @@ from streams.clock import Clock
 from streams.events.decode import Rejected
 from streams.features.feast_repo import prepare_repo
 from streams.features.feast_writer import FeatureRowWriter
+from streams.kafka.partition_lag import PartitionLag
 from streams.kafka.record_sender import RecordSender
+from streams.observability.consumer_lag import observe_lags
 from streams.observability.metrics import WorkerMetrics
 from streams.observability.web import RoleServer
 from streams.settings import Settings
@@ -36,6 +38,7 @@ log = structlog.get_logger(__name__)
 Crash = Callable[[BaseException], Awaitable[None]]
 # How often deferred refreshes and idle partitions are looked at.
 TICK_S = 0.05
+OBSERVE_S = 1.0
 
 
 class WorkerRuntime:
@@ -68,6 +71,7 @@ class WorkerRuntime:
         self._assigned = asyncio.Event()
         self._num_events = 0
         self._tasks: list[asyncio.Task[None]] = []
+        self.read_lags: Callable[[], list[PartitionLag]] = list
 
     async def start(self, crash: Crash) -> None:
         """Bring everything up that the agents need. Raises BrokerUnreachableError, StateError."""
@@ -86,7 +90,8 @@ class WorkerRuntime:
         )
         await self.knowledge.start()
         await self._models.start()
-        self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in (self._flush_loop, self._tick_loop)]
+        loops = (self._flush_loop, self._tick_loop, self._observe_loop)
+        self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in loops]
 
     async def stop(self) -> None:
         """Flush, give everything back, disconnect."""
@@ -121,15 +126,22 @@ class WorkerRuntime:
             await asyncio.sleep(TICK_S)
             self._serving.refresh_due()
             self._partitions.advance_idle()
-            self._models.observe_age()
-            self._observe_schedule()
             for failed in (self.knowledge.catalogue.failed(), self.knowledge.item_counts.failed()):
                 if failed is not None:
                     raise failed
 
-    def _observe_schedule(self) -> None:
-        for rule, number in self._serving.given_up().items():
-            self.metrics.sheds.labels(rule).inc(number)
+    async def _observe_loop(self) -> None:
+        seen: set[tuple[str, int]] = set()
+        while True:
+            await asyncio.sleep(OBSERVE_S)
+            now_ms, group = self._clock.now_ms(), self.settings.worker_group
+            seen = observe_lags(self.metrics.consumer, group, self.read_lags(), now_ms, seen)
+            self._models.observe_age()
+            for rule, number in self._serving.given_up().items():
+                self.metrics.sheds.labels(rule).inc(number)
+            self.metrics.open_slates.set(self._partitions.num_open_slates)
+            self.metrics.state_bytes.set(await asyncio.to_thread(self._partitions.state_bytes))
+            self.metrics.restored.inc(self._partitions.take_restored())
 
     async def assign(self, events: set[int], item_counts: set[int]) -> None:
         """Own exactly these partitions of `events` and `item-counts`."""
