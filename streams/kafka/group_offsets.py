@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
-from kafka.errors import CoordinatorNotAvailableError, KafkaError
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, KafkaError
 
 from streams.kafka.security import kafka_python_kwargs, unreachable
 from streams.settings import Settings
@@ -41,7 +41,7 @@ class GroupOffsets:
         """Whether the group has committed up to these offsets everywhere."""
         try:
             found = self._client.list_group_offsets([group]).get(group, {})
-        except CoordinatorNotAvailableError:
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
             # On a new cluster the first question makes Kafka's own topic for commits.
             return False
         except KafkaError as error:
