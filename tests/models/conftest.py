@@ -15,6 +15,12 @@ SCHEMA = FeatureSchema(affinity_fields=("category", "tags"), number_fields=("pri
 MakeBatch = Callable[..., Batch]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small products on a shared machine: threads that wait for each other cost more than they compute."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def schema() -> FeatureSchema:
     return SCHEMA

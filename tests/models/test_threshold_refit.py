@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -44,6 +45,15 @@ def test_too_few_visits_move_nothing(schema: FeatureSchema, make_batch: MakeBatc
     tuner = FineTuner(FineTuneConfig(), schema, DEFAULT_TASKS, device="cpu", seed=0)
     tuner.learn(make_batch(0, num_slates=2))
     assert not tuner.refit_thresholds()
+
+
+def test_visits_that_go_on_say_nothing_about_the_length_of_visits(schema: FeatureSchema, make_batch: MakeBatch) -> None:
+    batch = make_batch(0, num_slates=100)
+    open_visits = batch.mask["dwell"] & (torch.arange(batch.num_rows) % 2 == 0)
+    tuner = FineTuner(FineTuneConfig(), schema, DEFAULT_TASKS, device="cpu", seed=0)
+    tuner.learn(dataclasses.replace(batch, censored=open_visits))
+    ended = batch.y["dwell"][batch.mask["dwell"] & ~open_visits]
+    assert tuner.recent_dwell_s["dwell"].tolist() == ended.tolist()
 
 
 def test_what_the_head_predicts_survives_a_move_of_its_thresholds(schema: FeatureSchema, make_batch: MakeBatch) -> None:
