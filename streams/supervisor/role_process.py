@@ -22,6 +22,7 @@ __all__ = ["Backoff", "Ended", "RoleProcess"]
 _TETHER = Path(__file__).with_name("tether.py")
 _LOG_MAX_BYTES = 16 << 20
 _LOG_TAIL_BYTES = 64 << 10
+_LAST_LINES = 20
 _WORDS_MAX = 200
 
 
@@ -151,20 +152,20 @@ def _rotate(path: Path) -> None:
 
 
 def _last_line(path: Path) -> str:
-    """What a log says last, cut to a readable length."""
+    """What a log says last, cut to a readable length: the newest error of its last lines, else the last line."""
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _LOG_TAIL_BYTES))
         lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
-    return _words(next((line for line in reversed(lines) if line), ""))[:_WORDS_MAX]
+    last = [line for line in lines if line][-_LAST_LINES:]
+    errors = filter(None, map(_error_of, reversed(last)))
+    return next(errors, last[-1] if last else "")[:_WORDS_MAX]
 
 
-def _words(line: str) -> str:
-    """Of one of our JSON lines, the error or the event; any other line as it is."""
+def _error_of(line: str) -> str:
+    """The error that one of our JSON lines carries; nothing for any other line."""
     try:
         found = json.loads(line)
     except ValueError:
-        return line
-    if not isinstance(found, dict):
-        return line
-    trace = str(found.get("exception", "")).strip()
-    return trace.splitlines()[-1] if trace else str(found.get("event", line))
+        return ""
+    trace = str(found.get("exception", "")) if isinstance(found, dict) else ""
+    return trace.strip().splitlines()[-1] if trace.strip() else ""

@@ -69,9 +69,12 @@ def test_an_end_is_told_once_with_the_last_line_of_the_log(tmp_path: Path) -> No
     assert child.process.tick() is None
 
 
-def test_of_a_json_log_the_error_itself_is_told(tmp_path: Path) -> None:
-    line = {"event": "worker_failed", "exception": "Traceback:\n  File x\nValueError: torn"}
-    child = Child(tmp_path, f"import json, sys; sys.exit(json.dumps({line!r}))")
+def test_of_a_json_log_the_error_is_told_rather_than_the_farewell(tmp_path: Path) -> None:
+    error = {"event": "worker_failed", "exception": "Traceback:\n  File x\nValueError: torn"}
+    farewell = {"event": "stopping"}
+    child = Child(
+        tmp_path, f"import json; print(json.dumps({error!r})); print(json.dumps({farewell!r})); raise SystemExit(1)"
+    )
     child.process.start()
 
     assert child.ended().last_line == "ValueError: torn"
