@@ -28,12 +28,14 @@ class RoleApp(faust.App):
     """A Faust app with a runtime that starts before its consumer and stops after the last chunk is acknowledged."""
 
     runtime: Any = None
+    has_started = False
     chunk_records: int
 
     async def on_first_start(self) -> None:
         """Start the runtime before anything is consumed."""
         self.runtime.read_lags = self._lags
         await self.runtime.start(self.crash)
+        self.has_started = True
         await super().on_first_start()
 
     def _lags(self) -> list[PartitionLag]:
@@ -41,9 +43,10 @@ class RoleApp(faust.App):
         return lags
 
     async def on_stop(self) -> None:
-        """Let the agents finish, then stop the runtime."""
+        """Let the agents finish, then stop the runtime; one that could not start has nothing to give back."""
         await super().on_stop()
-        await self.runtime.stop()
+        if self.has_started:
+            await self.runtime.stop()
 
 
 def _app(settings: Settings, group: str, instance_id: str) -> RoleApp:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
@@ -16,9 +17,12 @@ from streams.settings import Settings
 
 __all__ = ["OnRecords", "TopicTail", "read_partition"]
 
+log = structlog.get_logger(__name__)
 OnRecords = Callable[[int, Sequence[ConsumerRecord[bytes, bytes]]], object]
 POLL_MS = 500
 MAX_POLL_RECORDS = 5_000
+# A fresh connection asks once or twice before it knows any topic.
+SAY_AFTER = 10
 
 
 class TopicTail:
@@ -107,11 +111,15 @@ def _consumer(settings: Settings) -> AIOKafkaConsumer:
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    """All partitions; waits while the topic is not known to the broker yet."""
+    """All partitions; waits while the topic is not known to the broker yet, and says so."""
+    num_asked = 0
     while True:
         found = consumer.partitions_for_topic(topic)
         if found:
             return [TopicPartition(topic, partition) for partition in sorted(found)]
+        if num_asked == SAY_AFTER:
+            log.warning("topic_missing", topic=topic, reason="waiting for it; `freshrank topics` creates all topics")
+        num_asked += 1
         await consumer._client.force_metadata_update()  # noqa: SLF001 - aiokafka has no public call for it
         consumer._client.add_topic(topic)  # noqa: SLF001
         await asyncio.sleep(0.1)

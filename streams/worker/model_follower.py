@@ -52,12 +52,19 @@ class ModelFollower:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._tail.stop()
 
+    def failed(self) -> BaseException | None:
+        """What ended the following, if anything did."""
+        if self._task is not None and self._task.done() and not self._task.cancelled():
+            return self._task.exception()
+        return self._tail.failed()
+
     def _on_records(self, _: int, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         for record in records:
             if record.value is not None:
                 try:
                     self._newest = decode_announcement(record.value)
                 except ValueError as error:
+                    self._metrics.models_refused.labels("not_an_announcement").inc()
                     log.warning("model_announcement_refused", offset=record.offset, reason=str(error))
         self._changed.set()
 

@@ -16,6 +16,7 @@ from streams.clock import Clock
 from streams.events.decode import Rejected
 from streams.features.feast_repo import prepare_repo
 from streams.features.feast_writer import FeatureRowWriter
+from streams.kafka.await_broker import await_broker
 from streams.kafka.partition_lag import PartitionLag
 from streams.kafka.record_sender import RecordSender
 from streams.observability.consumer_lag import observe_lags
@@ -76,6 +77,7 @@ class WorkerRuntime:
     async def start(self, crash: Crash) -> None:
         """Bring everything up that the agents need. Raises BrokerUnreachableError, StateError."""
         await self._server.start()
+        await await_broker(self.settings)
         await self._sender.start()
         repo = await asyncio.to_thread(prepare_repo, self.settings, self.settings.data_dir / "feature_repo")
         self._writer = await asyncio.to_thread(FeatureRowWriter, repo, self.settings)
@@ -126,7 +128,8 @@ class WorkerRuntime:
             await asyncio.sleep(TICK_S)
             self._serving.refresh_due()
             self._partitions.advance_idle()
-            for failed in (self.knowledge.catalogue.failed(), self.knowledge.item_counts.failed()):
+            for part in (self.knowledge.catalogue, self.knowledge.item_counts, self._models):
+                failed = part.failed()
                 if failed is not None:
                     raise failed
 

@@ -24,6 +24,7 @@ class Role:
     def __init__(self, role: str, settings: Settings) -> None:
         self.role, self.settings = role, settings
         self._name = (settings.worker.instance_id or "worker") if role == "worker" else role
+        self.num_restarts = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -35,6 +36,10 @@ class Role:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop it, whatever state it is in."""
+        self.stop()
+
+    def stop(self) -> None:
+        """SIGTERM, and kill -9 when that takes too long."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
@@ -108,6 +113,19 @@ class Role:
                 continue
             raise AssertionError(f"{self.role} ended with {self.process.returncode}: {self.log[-4000:]}")
         raise AssertionError(f"{self.role} did not get there within {DEADLINE_S} s: {self.log[-4000:]}")
+
+    def keep_alive_until(self, is_reached: Callable[[dict[str, Any]], bool]) -> None:
+        """As `wait_until`, but starts the process again whenever it ends, as its supervisor would."""
+        clock = SystemClock()
+        end_s = clock.monotonic_s() + DEADLINE_S
+        while not ((status := self.status()) and is_reached(status)):
+            assert clock.monotonic_s() < end_s, self.log[-4000:]
+            try:
+                self.process.wait(POLL_S)
+            except subprocess.TimeoutExpired:
+                continue
+            self.num_restarts += 1
+            self.launch()
 
     def ended(self) -> int:
         """Wait until the process ends by itself; its exit code."""

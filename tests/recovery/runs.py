@@ -67,14 +67,15 @@ async def prepare(settings: Settings) -> None:
     await send_records(settings, items)
 
 
-async def drained(*roles: Role) -> None:
+async def drained(*roles: Role, may_restart: bool = False) -> None:
     """Wait until all are ready and the groups have committed everything, twice in a row."""
     num_quiet, settings = 0, roles[0].settings
     groups = [settings.trainer_group if role.role == "trainer" else settings.worker_group for role in roles]
     end_s = SystemClock().monotonic_s() + DRAIN_WITHIN_S
     while num_quiet < 2:
         for role in roles:
-            role.wait_until(lambda status: status["ready"])
+            wait = role.keep_alive_until if may_restart else role.wait_until
+            wait(lambda status: status["ready"])
         report = await asyncio.to_thread(read_lag, settings, sorted(set(groups)), SystemClock().now_ms())
         num_quiet = num_quiet + 1 if report.total_lag == 0 else 0
         assert SystemClock().monotonic_s() < end_s, f"{report.total_lag} records left after {DRAIN_WITHIN_S} s"

@@ -1,0 +1,76 @@
+"""Kafka away at start, stopped, and killed under load: roles wait or start anew, and everything counts once."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.kafka.local_broker import LocalBroker
+from streams.settings import Settings
+from tests.recovery.role import Role
+from tests.recovery.runs import drained, end_windows, live_log, prepare, send, with_settings
+from tests.recovery.straight_run import assert_equals_straight_run
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
+
+
+@pytest.fixture
+def broker(tmp_path: Path, settings: Settings) -> Iterator[LocalBroker]:
+    """A broker of the test's own, to break."""
+    with LocalBroker(tmp_path / "kafka", cache_dir=settings.cache_dir) as broker:
+        yield broker
+
+
+def patient(settings: Settings, broker: LocalBroker) -> Settings:
+    """No clock may close a window while Kafka is away: the straight run has no such pause."""
+    settings = with_settings(settings.model_copy(update={"bootstrap_servers": broker.bootstrap_servers}), 2)
+    worker = settings.worker.model_copy(update={"idle_watermark_s": 3600.0})
+    return settings.model_copy(update={"worker": worker})
+
+
+def says_that_it_waits(role: Role) -> bool:
+    return "broker_away" in role.log and "start one with `freshrank broker`" in role.log
+
+
+async def test_roles_wait_for_a_kafka_that_is_away_at_start_and_can_be_stopped_while_they_wait(
+    broker: LocalBroker, settings: Settings
+) -> None:
+    settings = patient(settings, broker)
+    await prepare(settings)
+    broker.stop()
+    worker, trainer = Role("worker", settings), Role("trainer", settings)
+    try:
+        worker.launch()
+        trainer.launch()
+        worker.wait_until(lambda _: says_that_it_waits(worker))
+        trainer.wait_until(lambda _: says_that_it_waits(trainer))
+        trainer.signal(signal.SIGTERM)
+        assert trainer.ended() == 0
+        broker.start()
+        worker.wait_until(lambda status: status["ready"])
+    finally:
+        worker.stop()
+        trainer.stop()
+
+
+async def test_everything_counts_once_whatever_happens_to_kafka(
+    broker: LocalBroker, settings: Settings, tmp_path: Path
+) -> None:
+    settings = patient(settings, broker)
+    await prepare(settings)
+    log = live_log(150, 11)
+    third = len(log) // 3
+    with Role("worker", settings) as worker:
+        await send(settings, log[:third])
+        worker.wait_until(lambda status: status["events"] >= 50)
+        broker.restart()
+        await send(settings, log[third : 2 * third])
+        worker.keep_alive_until(lambda status: status["events"] >= 50)
+        broker.kill()
+        broker.start()
+        await send(settings, log[2 * third :])
+        await drained(worker, may_restart=True)
+        await end_windows(settings, log)
+        await drained(worker, may_restart=True)
+    await assert_equals_straight_run(settings, tmp_path / "straight")
