@@ -16,6 +16,7 @@ setup: $(READY) ## Build .venv from the lock, and fetch the local Kafka once.
 
 $(READY): requirements.lock pyproject.toml streams/kafka/kafka_jars.json
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer was found; install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "Setting up .venv: some minutes, and about 6 GB on Linux, most of it what torch brings for NVIDIA GPUs."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
