@@ -7,6 +7,7 @@ import torch
 from models.batch import Batch
 from models.feature_schema import FeatureSchema
 from models.finetune import FineTuneConfig, FineTuner
+from models.ranker import RankerConfig
 from models.tasks import DEFAULT_TASKS
 from models.threshold_refit import interpolation
 
@@ -69,3 +70,16 @@ def test_what_the_head_predicts_survives_a_move_of_its_thresholds(schema: Featur
     log_after = (after["dwell"] / after["click"])[clicked]
     assert float(torch.corrcoef(torch.stack([log_before, log_after]))[0, 1]) > 0.98
     assert float(log_after.mean()) == pytest.approx(float(new.y["dwell"][clicked].log1p().mean()), rel=0.05)
+
+
+def test_thresholds_that_were_far_off_are_right_on_average_at_once(schema: FeatureSchema, make_batch: MakeBatch) -> None:
+    far = FineTuneConfig(ranker=RankerConfig(threshold_s=tuple(500.0 * k for k in range(1, 9))))
+    tuner = FineTuner(far, schema, DEFAULT_TASKS, device="cpu", seed=0)
+    for step in range(10):
+        tuner.learn(make_batch(step, num_slates=32))
+    assert tuner.refit_thresholds()
+    new = make_batch(999, num_slates=200)
+    found = tuner.serving_model().predict(new.user_SU, new.item_NI, new.cross_NX, new.slate_N)
+    clicked = new.mask["dwell"]
+    expected_log = (found["dwell"] / found["click"])[clicked].mean()
+    assert float(expected_log) == pytest.approx(float(new.y["dwell"][clicked].log1p().mean()), rel=0.05)
