@@ -1,0 +1,151 @@
+"""Which label an action gives: by event time, in whichever order records arrive."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.examples.attribution import MAX_WAITING, TASK_OF_TYPE, act, show
+from streams.examples.slates import Slate, Waiting
+from tests.examples.sample_slates import LATENESS_MS, SHOWN_MS, WINDOWS_S, action, slate
+
+TEA, ALE, CUP = 1, 2, 3
+
+
+def after(*actions: Waiting) -> tuple[dict[str, dict[int, float]], list[set[str]]]:
+    """Labels of a slate of tea and ale, and what each action changed."""
+    shown = slate(TEA, ALE)
+    changed = [act(shown, one, WINDOWS_S, LATENESS_MS) for one in actions]
+    return {task: dict(sorted(held.items())) for task, held in shown.labels.items() if held}, changed
+
+
+def final_labels(log: list[Waiting | None]) -> tuple[Any, ...]:
+    """What a slate of tea and ale ends with; None in the log is its impression."""
+    shown = slate(shown_at_ms=0)
+    shown.num_parts = 0
+    for one in log:
+        if one is None:
+            show(shown, [TEA, ALE], SHOWN_MS, WINDOWS_S, LATENESS_MS)
+        else:
+            act(shown, one, WINDOWS_S, LATENESS_MS)
+    labels = {task: dict(sorted(held.items())) for task, held in shown.labels.items() if held}
+    return labels, sorted(shown.open_visits), shown.slots, shown.num_parts
+
+
+def test_each_type_labels_its_task_and_a_view_labels_nothing() -> None:
+    assert dict(TASK_OF_TYPE) == {
+        "click": "click", "dwell": "dwell", "cart": "cart", "order": "order", "cancel": "order", "dislike": "dislike",
+    }  # fmt: skip
+
+
+def test_every_task_is_labelled_at_the_place_of_the_item() -> None:
+    log = [action(kind, ALE, 2) for kind in ("click", "cart", "order", "dislike")] + [action("dwell", ALE, 3, 7.5)]
+    labels, changed = after(*log)
+    assert labels == {"click": {1: 1.0}, "cart": {1: 1.0}, "order": {1: 1.0}, "dislike": {1: 1.0}, "dwell": {1: 7.5}}
+    assert changed == [{"click"}, {"cart"}, {"order"}, {"dislike"}, {"dwell"}]
+
+
+@pytest.mark.parametrize(
+    ("after_s", "is_labelled"), [(-5.001, False), (-5, True), (0, True), (10, True), (10.001, False)]
+)
+def test_a_click_counts_from_the_allowed_lateness_to_the_end_of_its_window(
+    after_s: float, *, is_labelled: bool
+) -> None:
+    labels, _ = after(action("click", TEA, after_s))
+    assert labels == ({"click": {0: 1.0}} if is_labelled else {})
+
+
+def test_windows_that_are_no_whole_number_in_binary_end_at_their_millisecond() -> None:
+    """8.2 * 1000 is 8199.999999999998."""
+    found = [act(slate(TEA), action("click", TEA, after_s), {"click": 8.2}, LATENESS_MS) for after_s in (8.2, 8.201)]
+    assert found == [{"click"}, set()]
+
+
+def test_a_task_without_a_window_is_not_learned() -> None:
+    assert act(slate(TEA), action("cart", TEA, 1), {"click": 10.0}, LATENESS_MS) == set()
+
+
+def test_a_repeated_action_changes_nothing() -> None:
+    assert after(action("click", TEA, 1), action("click", TEA, 2))[1] == [{"click"}, set()]
+
+
+def test_a_cancel_takes_the_label_back_until_the_next_order() -> None:
+    log = [action("order", TEA, 1), action("cancel", TEA, 2), action("cancel", TEA, 3), action("order", TEA, 4)]
+    labels, changed = after(*log)
+    assert (labels, changed) == ({"order": {0: 1.0}}, [{"order"}, {"order"}, set(), {"order"}])
+
+
+def test_an_order_that_arrives_after_its_cancel_is_no_label() -> None:
+    assert after(action("cancel", TEA, 2), action("order", TEA, 1)) == ({}, [set(), set()])
+
+
+def test_a_late_click_makes_the_dwell_of_its_place_a_label() -> None:
+    """Dwell is sent for clicked places only, so both tasks have new labels."""
+    assert after(action("dwell", TEA, 3, 7.5), action("click", TEA, 2))[1] == [{"dwell"}, {"click", "dwell"}]
+
+
+def test_a_heartbeat_replaces_the_one_before_and_the_final_one_ends_the_visit() -> None:
+    shown = slate(TEA, ALE)
+    found = []
+    for log in (
+        action("dwell", ALE, 2, 2.0, is_final=False),
+        action("dwell", ALE, 4, 4.0, is_final=False),
+        action("dwell", ALE, 3, 9.0, is_final=False),
+        action("dwell", ALE, 4, 4.0, is_final=True),
+        action("dwell", ALE, 4, 4.0, is_final=True),
+    ):
+        changed = act(shown, log, WINDOWS_S, LATENESS_MS)
+        found.append((changed, dict(shown.labels["dwell"]), list(shown.open_visits)))
+
+    assert found == [
+        ({"dwell"}, {1: 2.0}, [1]),
+        ({"dwell"}, {1: 4.0}, [1]),
+        (set(), {1: 4.0}, [1]),
+        ({"dwell"}, {1: 4.0}, []),
+        (set(), {1: 4.0}, []),
+    ]
+
+
+def test_an_action_on_an_item_not_shown_yet_waits_for_its_part() -> None:
+    shown = slate(TEA)
+    assert act(shown, action("click", CUP, 1), WINDOWS_S, LATENESS_MS) == set()
+    new, changed = show(shown, [TEA, CUP], SHOWN_MS + 2000, WINDOWS_S, LATENESS_MS)
+    assert (new, changed, shown.slots, shown.labels) == ([1], {"click"}, [TEA, CUP], {"click": {1: 1.0}})
+    assert (shown.num_parts, shown.shown_at_ms, shown.waiting) == (2, SHOWN_MS, [])
+
+
+def test_an_impression_that_shows_nothing_new_is_no_part() -> None:
+    shown = slate(TEA, ALE)
+    assert show(shown, [ALE, ALE, TEA], SHOWN_MS + 1, WINDOWS_S, LATENESS_MS) == ([], set())
+    assert (shown.num_parts, shown.slots, shown.shown_at_ms) == (1, [TEA, ALE], SHOWN_MS)
+
+
+def test_an_item_named_twice_in_one_impression_has_one_place() -> None:
+    shown = Slate("u1", "s1", SHOWN_MS)
+    assert show(shown, [TEA, ALE, TEA], SHOWN_MS, WINDOWS_S, LATENESS_MS) == ([0, 1], set())
+    assert shown.slots == [TEA, ALE]
+
+
+def test_a_flood_of_waiting_actions_is_bounded() -> None:
+    shown = slate(TEA)
+    for number in range(MAX_WAITING + 5):
+        act(shown, action("click", 100 + number, 1), WINDOWS_S, LATENESS_MS)
+    assert len(shown.waiting) == 200
+
+
+ACTIONS = st.builds(
+    action,
+    st.sampled_from(sorted(TASK_OF_TYPE)),
+    st.sampled_from([TEA, ALE, CUP]),
+    st.sampled_from([-6, -5, -1, 0, 1, 2, 9.999, 10, 10.001, 20, 30, 60, 61]),
+    st.sampled_from([0.0, 3.0, 8.0]),
+    is_final=st.booleans(),
+)
+
+
+@given(st.data(), st.lists(ACTIONS, max_size=8))
+def test_every_arrival_order_ends_with_the_same_labels(data: st.DataObject, actions: list[Waiting]) -> None:
+    in_order = [None, *sorted(actions, key=lambda one: one.at_ms)]
+    arrived = data.draw(st.permutations(in_order))
+    assert final_labels(arrived) == final_labels(in_order)

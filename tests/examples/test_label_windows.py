@@ -1,0 +1,100 @@
+"""When windows close, and the labels records that say so."""
+
+import pytest
+
+from streams.examples.attribution import act
+from streams.examples.label_windows import (
+    UNSHOWN_MS,
+    Deadlines,
+    close_due,
+    labels_record,
+    next_deadline_ms,
+    retained_until_ms,
+    window_ms,
+)
+from streams.examples.records import Labels
+from streams.examples.slates import Slate
+from tests.examples.sample_slates import LATENESS_MS, SHOWN_MS, WINDOWS_S, action, slate
+
+IDS = ["", "tea", "ale", "cup"]
+TEA, ALE, CUP = 1, 2, 3
+
+
+def test_deadlines_come_in_order_of_time_when_they_are_due() -> None:
+    deadlines = Deadlines()
+    for at_ms, key in ((30, "c"), (10, "a"), (20, "b"), (10, "a")):
+        deadlines.add(at_ms, key)
+    found = [deadlines.pop_due(watermark_ms) for watermark_ms in (9, 10, 10, 10, 25, 25)]
+    assert (found, len(deadlines)) == ([None, "a", "a", None, "b", None], 1)
+
+
+def test_windows_close_when_the_watermark_reaches_their_end_in_the_order_of_tasks() -> None:
+    shown, found = slate(TEA), []
+    for after_s in (9.999, 10, 30, 30, 100):
+        closed = close_due(shown, SHOWN_MS + int(after_s * 1000), WINDOWS_S)
+        found.append((closed, (next_deadline_ms(shown, WINDOWS_S) - SHOWN_MS) / 1000))
+    assert found == [
+        ([], 10), (["click"], 20), (["dwell", "cart", "dislike"], 60), ([], 60), (["order"], 60),
+    ]  # fmt: skip
+    assert retained_until_ms(shown, WINDOWS_S) == SHOWN_MS + 60_000
+
+
+def test_a_slate_that_is_never_shown_closes_nothing_and_is_kept_half_an_hour() -> None:
+    waiting = Slate("u", "s", SHOWN_MS)
+    assert close_due(waiting, SHOWN_MS + 10**9, WINDOWS_S) == []
+    assert next_deadline_ms(waiting, WINDOWS_S) == retained_until_ms(waiting, WINDOWS_S) == SHOWN_MS + UNSHOWN_MS
+
+
+@pytest.mark.parametrize("window_s", [8.2, 1.001, 0.0005, 4.35, 3])
+def test_at_its_deadline_a_slate_always_has_something_to_close(window_s: float) -> None:
+    """Else a partition would look at the slate for ever: 8.2 * 1000 is 8199.999999999998."""
+    windows_s = {"click": window_s, "order": 60.0}
+    shown = slate(TEA)
+    assert close_due(shown, next_deadline_ms(shown, windows_s) - 1, windows_s) == []
+    assert close_due(shown, next_deadline_ms(shown, windows_s), windows_s) == ["click"]
+
+
+def test_windows_are_whole_milliseconds() -> None:
+    assert [window_ms({"click": s}, "click") for s in (8.2, 1.001, 60)] == [8200, 1001, 60_000]
+
+
+def test_labels_cover_all_places_and_their_revision_grows() -> None:
+    shown = slate(TEA, ALE)
+    records = []
+    for one in (action("click", ALE, 1), action("click", TEA, 2)):
+        act(shown, one, WINDOWS_S, LATENESS_MS)
+        records.append(labels_record(shown, "click", IDS, SHOWN_MS + 9))
+
+    said = {"slate_id": "s1", "user_id": "u1", "task": "click", "shown_at_ms": SHOWN_MS, "watermark_ms": SHOWN_MS + 9}
+    assert records == [
+        Labels(revision=1, items=["tea", "ale"], values=[0.0, 1.0], **said),
+        Labels(revision=2, items=["tea", "ale"], values=[1.0, 1.0], **said),
+    ]
+
+
+def test_dwell_labels_cover_clicked_places_with_a_visit_and_say_which_go_on() -> None:
+    shown = slate(CUP, TEA, ALE)
+    for one in (
+        action("dwell", ALE, 3, 4.5, is_final=False),
+        action("dwell", CUP, 3, 9.0),
+        action("click", ALE, 1),
+        action("click", TEA, 1),
+        action("dwell", TEA, 2, 1.5),
+    ):
+        act(shown, one, WINDOWS_S, LATENESS_MS)
+    record = labels_record(shown, "dwell", IDS, 0)
+    assert record is not None
+    assert (record.items, record.values, record.censored) == (["tea", "ale"], [1.5, 4.5], [False, True])
+
+
+def test_dwell_without_any_visit_is_not_sent() -> None:
+    shown = slate(TEA)
+    act(shown, action("click", TEA, 1), WINDOWS_S, LATENESS_MS)
+    assert labels_record(shown, "dwell", IDS, 0) is None
+    assert shown.revisions == {}
+
+
+def test_a_task_that_nobody_answered_is_sent_as_zeros() -> None:
+    record = labels_record(slate(TEA, ALE), "order", IDS, 0)
+    assert record is not None
+    assert (record.values, record.censored, record.is_closed) == ([0.0, 0.0], None, True)

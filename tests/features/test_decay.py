@@ -1,0 +1,100 @@
+"""Decayed counters: half-lives of 30 minutes, a day and a week."""
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_list, add_decayed_one, decay_to
+from tests.features.sample_shop import CART, CLICK, DAY_MS, HALF_HOUR_MS, NOW_MS, VIEW, WEEK_MS
+
+EVENTS = st.lists(st.tuples(st.integers(0, 5), st.integers(NOW_MS, NOW_MS + 3 * DAY_MS)), max_size=12)
+
+
+def test_half_lives_are_half_an_hour_a_day_and_a_week() -> None:
+    assert HALF_LIVES_MS.tolist() == [HALF_HOUR_MS, DAY_MS, WEEK_MS]
+
+
+def test_a_counter_halves_after_each_half_life() -> None:
+    values, at_ms = np.zeros((1, 3, 6)), np.zeros(1, np.int64)
+    add_decayed(values, at_ms, np.array([0], np.int32), CLICK, NOW_MS)
+
+    clicks = {
+        later_ms: decay_to(values, at_ms, NOW_MS + later_ms)[0, :, CLICK].tolist()
+        for later_ms in (0, HALF_HOUR_MS, DAY_MS, WEEK_MS)
+    }
+
+    assert clicks[0] == [1.0, 1.0, 1.0]
+    assert clicks[HALF_HOUR_MS] == [0.5, 2 ** (-1 / 48), 2 ** (-1 / 336)]
+    assert clicks[DAY_MS] == [2.0**-48, 0.5, 2 ** (-1 / 7)]
+    assert clicks[WEEK_MS] == [2.0**-336, 2.0**-7, 0.5]
+
+
+def test_a_late_event_adds_what_is_left_of_it_and_leaves_the_time() -> None:
+    values, at_ms = np.zeros((1, 3, 6)), np.zeros(1, np.int64)
+    for event_at_ms in (NOW_MS, NOW_MS - DAY_MS):
+        add_decayed(values, at_ms, np.array([0], np.int32), VIEW, event_at_ms)
+
+    assert values[0, :, VIEW].tolist() == [1.0 + 2.0**-48, 1.5, 1.0 + 2 ** (-1 / 7)]
+    assert at_ms.tolist() == [NOW_MS]
+
+
+def test_only_the_named_rows_and_kind_change() -> None:
+    values, at_ms = np.zeros((3, 3, 6)), np.full(3, NOW_MS, np.int64)
+    add_decayed(values, at_ms, np.array([2, 0], np.int32), CART, NOW_MS)
+
+    expected = np.zeros((3, 3, 6))
+    expected[[0, 2], :, CART] = 1.0
+    assert values.tolist() == expected.tolist()
+
+
+def test_an_older_moment_never_decays_upward() -> None:
+    values = np.full((1, 3, 6), 2.0)
+    assert decay_to(values, np.array([NOW_MS]), NOW_MS - WEEK_MS).tolist() == values.tolist()
+
+
+@given(EVENTS)
+def test_one_row_alone_gives_the_bits_of_the_vector_path(events: list[tuple[int, int]]) -> None:
+    many, many_at = np.zeros((3, 3, 6)), np.zeros(3, np.int64)
+    one, one_at = np.zeros((3, 3, 6)), np.zeros(3, np.int64)
+    for kind, event_at_ms in events:
+        add_decayed(many, many_at, np.array([2, 0], np.int32), kind, event_at_ms)
+        for row in (2, 0):
+            add_decayed_one(one, one_at, row, kind, event_at_ms)
+
+    assert one.tobytes() == many.tobytes()
+    assert one_at.tolist() == many_at.tolist()
+
+
+@given(EVENTS)
+def test_a_user_list_decays_as_an_array_does(events: list[tuple[int, int]]) -> None:
+    values, at_ms = np.zeros((1, 3, 6)), np.zeros(1, np.int64)
+    held, held_at_ms = [0.0] * 18, 0
+    for kind, event_at_ms in events:
+        add_decayed_one(values, at_ms, 0, kind, event_at_ms)
+        held_at_ms = add_decayed_list(held, held_at_ms, kind, num_kinds=6, event_at_ms=event_at_ms, count=1)
+
+    assert held == pytest.approx(values.ravel().tolist())
+    assert held_at_ms == at_ms[0]
+
+
+def test_several_at_once_count_as_often_as_they_are() -> None:
+    held = [0.0] * 18
+    at_ms = add_decayed_list(held, 0, CLICK, num_kinds=6, event_at_ms=NOW_MS, count=20)
+    assert (at_ms, held[CLICK::6]) == (NOW_MS, [20.0, 20.0, 20.0])
+
+
+@given(EVENTS, st.randoms(use_true_random=False))
+def test_the_order_of_events_does_not_matter(events: list[tuple[int, int]], random: Random) -> None:
+    shuffled = random.sample(events, len(events))
+    found = []
+    for log in (events, shuffled):
+        values, at_ms = np.zeros((1, 3, 6)), np.zeros(1, np.int64)
+        for kind, event_at_ms in log:
+            add_decayed_one(values, at_ms, 0, kind, event_at_ms)
+        found.append((values.ravel().tolist(), int(at_ms[0])))
+
+    assert found[0][0] == pytest.approx(found[1][0])
+    assert found[0][1] == found[1][1]

@@ -1,0 +1,163 @@
+"""The item table: sums over sources, base rate, neighbours."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.features.items import MIN_IMPRESSIONS, PRIOR_CLICK_RATE, ItemTable
+from streams.features.source_counts import SourceCounts
+from tests.features.sample_shop import CLICK, DAY_MS, IMPRESSION, NOW_MS, VIEW, shop, slots
+
+TEA, ALE, CUP = 1, 2, 3
+
+
+def table(items: ItemTable) -> tuple[Any, ...]:
+    """Everything counted."""
+    n = items.n
+    return (
+        items.totals[:n].tolist(),
+        items.decayed[:n].tolist(),
+        items.at_ms[:n].tolist(),
+        items.base_rate,
+        [tuple(part.tolist() for part in items.neighbours(slot)) for slot in range(n)],
+    )
+
+
+def source_records() -> list[tuple[int, str, dict[str, Any]]]:
+    """(source, item, record): two sources, each with an early and a later record of two items."""
+    found = []
+    for source in range(2):
+        items, counts = shop(num_sources=2), SourceCounts()
+        for step in range(2):
+            for slot in (TEA, ALE):
+                row = counts.row(slot)
+                for kind in (IMPRESSION, CLICK, VIEW)[: 2 + step]:
+                    counts.add_one(row, kind, NOW_MS + source * DAY_MS + step * 1000 + kind)
+                counts.add_neighbour(slot, CUP, NOW_MS + step)
+                counts.offset[row] = 10 * step + slot
+                found.append((source, items.item_ids[slot], counts.record(slot, items.item_ids)))
+    return found
+
+
+RECORDS = source_records()
+LATEST = [record for record in RECORDS if record[2]["offset"] >= 10]
+
+
+@given(st.lists(st.sampled_from(range(len(RECORDS))), max_size=12), st.permutations(range(len(LATEST))))
+def test_sums_depend_neither_on_order_nor_on_repetition(noise: list[int], order: list[int]) -> None:
+    """Whatever came before, once the latest record of each source is in, the sums are the same bits."""
+    expected, found = shop(num_sources=2), shop(num_sources=2)
+    for record in LATEST:
+        expected.apply(*record)
+    for record in [*(RECORDS[n] for n in noise), *(LATEST[n] for n in order), *(RECORDS[n] for n in noise)]:
+        found.apply(*record)
+
+    assert table(found) == table(expected)
+
+
+def test_sources_add_up_at_the_time_of_the_newest() -> None:
+    items = shop(num_sources=2)
+    for source, at_ms in ((0, NOW_MS), (1, NOW_MS + DAY_MS)):
+        counts = SourceCounts()
+        counts.add_one(counts.row(TEA), CLICK, at_ms)
+        counts.offset[0] = 5
+        items.apply(source, "tea", counts.record(TEA, items.item_ids))
+
+    assert items.totals[TEA].tolist() == [0, 0, 2, 0, 0, 0]
+    assert items.decayed[TEA, :, CLICK].tolist() == pytest.approx([1 + 2.0**-48, 1.5, 1 + 2 ** (-1 / 7)])
+    assert items.at_ms[TEA] == NOW_MS + DAY_MS
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3), st.integers(0, 10**9)), max_size=20))
+def test_counting_one_item_gives_the_bits_of_counting_an_array(events: list[tuple[int, int, int]]) -> None:
+    one, many = shop(), shop()
+    for kind, slot, after_ms in events:
+        one.count_one(0, slot, kind, NOW_MS + after_ms)
+        many.count(0, slots(slot), kind, NOW_MS + after_ms)
+
+    assert table(one) == table(many)
+    assert one.decayed.tobytes() == many.decayed.tobytes()
+    assert [one.sources[0].record(slot, one.item_ids) for slot in (1, 2, 3)] == [
+        many.sources[0].record(slot, many.item_ids) for slot in (1, 2, 3)
+    ]
+
+
+def test_own_counts_and_the_same_counts_as_records_agree() -> None:
+    own, other = shop(), shop()
+    for kind, slot in itertools.product((IMPRESSION, CLICK), (TEA, ALE)):
+        own.count_one(0, slot, kind, NOW_MS + kind)
+    own.add_co_click(0, TEA, [ALE], NOW_MS)
+    own.add_dwell(0, TEA, 4500)
+    for slot in (TEA, ALE):
+        record = own.sources[0].record(slot, own.item_ids) | {"offset": 3}
+        assert other.apply(0, own.item_ids[slot], record)
+
+    assert table(other) == table(own)
+
+
+def test_a_dropped_source_leaves_the_others_alone() -> None:
+    items = shop(num_sources=2)
+    items.count_one(0, TEA, IMPRESSION, NOW_MS)
+    expected = table(items)
+    items.count_one(1, TEA, IMPRESSION, NOW_MS + DAY_MS)
+    items.count_one(1, ALE, CLICK, NOW_MS)
+    items.add_co_click(1, TEA, [ALE], NOW_MS)
+    items.drop_source(1)
+
+    assert table(items) == expected
+    assert list(items.sources[1].slots()) == []
+
+
+def test_base_rate_is_a_prior_until_enough_was_seen_and_stays_in_bounds() -> None:
+    items = shop()
+    found = [items.base_rate]
+    for kind, num in ((IMPRESSION, MIN_IMPRESSIONS - 1), (IMPRESSION, 1), (CLICK, 25), (CLICK, 75)):
+        for _ in range(num):
+            items.count_one(0, TEA, kind, NOW_MS)
+        found.append(items.base_rate)
+
+    assert found == [PRIOR_CLICK_RATE, PRIOR_CLICK_RATE, 0.001, 0.25, 0.5]
+
+
+def test_dwell_of_a_heartbeat_that_shrank_is_taken_back() -> None:
+    items = shop()
+    for delta_ms in (9000, -2000):
+        items.add_dwell(0, TEA, delta_ms)
+    assert items.totals[TEA].tolist() == items.sources[0].totals[0].tolist() == [0, 0, 0, 0, 0, 7000]
+
+
+def test_co_clicks_count_in_both_directions_strongest_first() -> None:
+    items = shop(num_sources=2)
+    items.add_co_click(0, TEA, [ALE, CUP], NOW_MS)
+    items.neighbours(TEA)
+    items.add_co_click(1, CUP, [TEA], NOW_MS)
+
+    found = {slot: dict(zip(*(part.tolist() for part in items.neighbours(slot)), strict=True)) for slot in (1, 2, 3)}
+    assert found == {TEA: {CUP: 2.0, ALE: 1.0}, ALE: {TEA: 1.0}, CUP: {TEA: 2.0}}
+    assert items.neighbours(TEA)[0].tolist() == [CUP, ALE]
+
+
+def test_equally_strong_neighbours_are_ordered_by_item_id_and_cut_at_sixty_four() -> None:
+    items = shop(num_sources=2)
+    others = {source: [items.slot(f"n{source}{n:02d}") for n in range(50)] for source in (1, 0)}
+    for source, slots_ in others.items():
+        items.add_co_click(source, TEA, slots_, NOW_MS)
+
+    found = [items.item_ids[slot] for slot in items.neighbours(TEA)[0].tolist()]
+    assert found == [f"n0{n:02d}" for n in range(50)] + [f"n1{n:02d}" for n in range(14)]
+
+
+def test_growth_keeps_counts_and_prices() -> None:
+    items = shop()
+    items.count_one(0, TEA, CLICK, NOW_MS)
+    for n in range(3000):
+        items.slot(f"new{n}")
+
+    assert (items.n, items.totals[TEA, 2], items.price[TEA]) == (3004, 1, 3.0)
+    assert items.totals[: items.n].sum() == 1
+    assert np.isnan(items.price[3000:3004]).all()
+    assert items.item_ids[items.slot("new2999")] == "new2999"
