@@ -19,15 +19,15 @@ from streams.settings import Settings
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 START_MS = 1_700_000_000_000
-LISTS_BEFORE = 192
+LISTS_BEFORE = 320
 
 
 @pytest.fixture(scope="module")
 def log() -> list[dict[str, Any]]:
-    """A minute of shoppers: the catalogue, then events that begin some 300 lists."""
+    """Shoppers of 100 seconds: the catalogue, then events that begin some 450 lists."""
     world = World(WorldSpec(seed=5, num_items=120, num_users=80))
     crowd = Crowd(world, 60, START_MS)
-    events = browse_virtually(crowd, START_MS + 60_000, lambda r: [i["item_id"] for i in r.get("items", ())])
+    events = browse_virtually(crowd, START_MS + 100_000, lambda r: [i["item_id"] for i in r.get("items", ())])
     items = [{"topic": "catalogue", "value": item} for item in world.catalogue()]
     return [*items, *({"topic": "events", "value": event} for event in events)]
 
