@@ -36,6 +36,17 @@ def _facts(version: "Version") -> dict[str, Any]:
     }
 
 
+def _problem(registry: "Registry", settings: "Settings", version: int) -> str | None:
+    """Why a version could not be served, or None."""
+    from streams.errors import CheckpointError
+
+    try:
+        registry.verify(version, *_hashes(settings))
+    except CheckpointError as error:
+        return str(error)
+    return None
+
+
 @models.command("list")
 def list_versions(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the versions on disk, newest first."""
@@ -61,12 +72,17 @@ def show(version: int, *, data_dir: DataDir = None, as_json: AsJson = False) -> 
 
     from streams.training.registry import VersionError
 
-    registry = _registry(load_settings(data_dir=data_dir))
+    settings = load_settings(data_dir=data_dir)
+    registry = _registry(settings)
     found = [candidate for candidate in registry.versions() if candidate.number == version]
     if not found:
         kept = registry.numbers()
         raise VersionError(f"there is no version {version} in {registry.folder}; kept are {kept}; name one of these")
-    document = {**_facts(found[0]), "manifest": dict(found[0].manifest)}
+    document = {
+        **_facts(found[0]),
+        "problem": _problem(registry, settings, version),
+        "manifest": dict(found[0].manifest),
+    }
     if as_json:
         typer.echo(json.dumps(document))
     else:
@@ -79,29 +95,32 @@ def promote(
 ) -> None:
     """Make a version on disk the champion, and tell the workers."""
     settings = load_settings(data_dir=data_dir, bootstrap_servers=bootstrap_servers)
-    _switch(settings, version, "promote", as_json=as_json)
+    _registry(settings).promote(version, *_hashes(settings))
+    _tell(settings, version, "promote", as_json=as_json)
 
 
 @models.command("rollback")
 def rollback(*, data_dir: DataDir = None, bootstrap_servers: BootstrapServers = None, as_json: AsJson = False) -> None:
-    """Make the champion before the present one serve again, and tell the workers."""
+    """Make the champion before the present one serve again, and tell the workers. Again goes further back."""
     settings = load_settings(data_dir=data_dir, bootstrap_servers=bootstrap_servers)
-    _switch(settings, _registry(settings).previous(), "rollback", as_json=as_json)
+    version = _registry(settings).rollback(*_hashes(settings))
+    _tell(settings, version, "rollback", as_json=as_json)
 
 
-def _switch(settings: "Settings", version: int, cause: Literal["promote", "rollback"], *, as_json: bool) -> None:
+def _hashes(settings: "Settings") -> tuple[str, str]:
+    from models.tasks import task_hash
+
+    return settings.catalogue.schema_.hash, task_hash(settings.labels.tasks)
+
+
+def _tell(settings: "Settings", version: int, cause: Literal["promote", "rollback"], *, as_json: bool) -> None:
     import asyncio
 
-    from models.tasks import task_hash
     from streams.clock import SystemClock
     from streams.training.announcement import announcement_of
 
-    registry = _registry(settings)
-    registry.promote(version, settings.catalogue.schema_.hash, task_hash(settings.labels.tasks))
-    announcement = announcement_of(
-        settings, version, registry.path(version), cause=cause, published_at_ms=SystemClock().now_ms()
-    )
-    asyncio.run(_announce(settings, announcement))
+    folder, now_ms = _registry(settings).path(version), SystemClock().now_ms()
+    asyncio.run(_announce(settings, announcement_of(settings, version, folder, cause=cause, published_at_ms=now_ms)))
     typer.echo(json.dumps({"champion_version": version}) if as_json else f"version {version} is the champion now")
 
 

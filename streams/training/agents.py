@@ -18,5 +18,10 @@ def register(app: faust.App, runtime: TrainerRuntime) -> None:
     @app.agent(examples, name="training_examples")
     async def fill_buffer(stream: faust.StreamT[Any]) -> None:
         async for event in stream.noack().events():
-            await runtime.take(event.message.partition, event.value)
+            end_offset = app.consumer.highwater(event.message.tp)
+            await runtime.intake.take(event.message.partition, event.value, end_offset)
             event.ack()
+
+    @app.on_partitions_assigned.connect
+    async def on_assigned(_: faust.App, assigned: Any, **__: Any) -> None:  # noqa: ARG001 - Faust's signature
+        runtime.metrics.rebalances.inc()

@@ -15,7 +15,10 @@ KEY = b"ranker"
 
 
 class Announcement(msgspec.Struct, kw_only=True, frozen=True):
-    """A version to serve. `location`: folder of the checkpoint; its manifest holds hashes and the gate's report."""
+    """A version to serve; the manifest in its folder holds file hashes and the gate's report.
+
+    `location`: the folder, relative to the models folder of the reader's data folder, or absolute.
+    """
 
     version: int
     location: str
@@ -30,9 +33,11 @@ def announcement_of(
     published_at_ms: int,
 ) -> Announcement:  # fmt: skip
     """The announcement of a version in `folder`, under the hashes of these settings."""
+    is_ours = folder.parent.resolve() == (settings.data_dir / "models").resolve()
     return Announcement(
         version=version,
-        location=str(folder.resolve()),
+        # Relative, so that a data folder can be moved, or mounted elsewhere on another machine.
+        location=folder.name if is_ours else str(folder.resolve()),
         feature_schema=settings.catalogue.schema_.hash,
         tasks=task_hash(settings.labels.tasks),
         published_at_ms=published_at_ms,

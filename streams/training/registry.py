@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.checkpoint import LoadedCheckpoint, load, save
+from models.checkpoint import load, save
+from models.checkpoint_errors import CheckpointError as DamagedError
 from models.ranker import Ranker
 from models.tasks import task_hash
-from streams.errors import FreshrankError
+from streams.errors import CheckpointError, FreshrankError
 
 __all__ = ["Champions", "Registry", "Version", "VersionError"]
 
@@ -80,43 +81,58 @@ class Registry:
 
     def publish(self, ranker: Ranker, extra: Mapping[str, Any]) -> int:
         """Write a new version and make it the champion; returns its number."""
-        version = max([*self.numbers(), self.champions().version], default=0) + 1
+        champions = self.champions()
+        version = max([*self.numbers(), champions.version, *champions.before], default=0) + 1
         hashes = {"schema_hash": ranker.schema.hash, "task_hash": task_hash(ranker.tasks)}
         save(self.path(version), ranker, version=version, **hashes, extra=extra)
-        self._point_to(version)
+        self._point_to(version, champions)
         self._prune()
         return version
 
-    def promote(self, version: int, schema_hash: str, tasks_hash: str) -> LoadedCheckpoint:
-        """Make an older version the champion again, after verifying it.
+    def promote(self, version: int, schema_hash: str, tasks_hash: str) -> None:
+        """Make a version on disk the champion, after verifying it.
 
-        Raises VersionError when there is none of that number, CheckpointError when it is damaged.
+        Raises VersionError when there is none of that number, CheckpointError when it is damaged or foreign.
         """
+        self.verify(version, schema_hash, tasks_hash)
+        self._point_to(version, self.champions())
+
+    def rollback(self, schema_hash: str, tasks_hash: str) -> int:
+        """Make the champion before the present one serve again; returns its version. Doing it again goes further back.
+
+        Raises VersionError when none is left on disk, CheckpointError when it is damaged or foreign.
+        """
+        champions, numbers = self.champions(), set(self.numbers())
+        left = [version for version in champions.before if version in numbers]
+        if not left:
+            raise VersionError(
+                f"no champion before version {champions.version} is left in {self.folder}; nothing to roll back to: "
+                "promote one of `freshrank models list`"
+            )
+        self.verify(left[0], schema_hash, tasks_hash)
+        self._write(Champions(left[0], left[1:]))
+        return left[0]
+
+    def verify(self, version: int, schema_hash: str, tasks_hash: str) -> None:
+        """Read a version whole. Raises VersionError, CheckpointError."""
         if version not in self.numbers():
             raise VersionError(
                 f"there is no version {version} in {self.folder}; versions kept: {self.numbers()}; choose one of these"
             )
-        loaded = load(self.path(version), schema_hash, tasks_hash)
-        self._point_to(version)
-        return loaded
+        try:
+            load(self.path(version), schema_hash, tasks_hash)
+        except DamagedError as error:
+            raise CheckpointError(str(error)) from error
 
-    def previous(self) -> int:
-        """The champion before the present one. Raises VersionError when there is none on disk."""
-        champions, numbers = self.champions(), set(self.numbers())
-        for version in champions.before:
-            if version in numbers and version != champions.version:
-                return version
-        raise VersionError(
-            f"no champion before version {champions.version} is left in {self.folder}; nothing to roll back to: "
-            "promote one of `freshrank models list`"
-        )
-
-    def _point_to(self, version: int) -> None:
-        champions = self.champions()
+    def _point_to(self, version: int, champions: Champions) -> None:
         before = [v for v in (champions.version, *champions.before) if v and v != version][:MAX_BEFORE]
+        self._write(Champions(version, before))
+
+    def _write(self, champions: Champions) -> None:
         aside = self.folder / f"{POINTER}.{os.getpid()}.tmp"
-        aside.write_text(json.dumps(asdict(Champions(version, before))))
-        with aside.open("rb") as file:
+        with aside.open("w") as file:
+            json.dump(asdict(champions), file)
+            file.flush()
             os.fsync(file.fileno())
         aside.replace(self.folder / POINTER)
 

@@ -5,6 +5,7 @@ One thread may append while another reads: what is read is whole, and a task tha
 as its newer entry brings it again.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -104,10 +105,27 @@ class ReplayBuffer:
             self._commit(changes)
         return AppendReport(len(fresh), len(records) - len(fresh), sum(row.is_ready for row in changes.rows.values()))
 
-    def ready(self, after_seq: int, limit: int) -> list[ReadySlate]:
-        """At most `limit` entries above `after_seq`, oldest first, each with its tasks that are newly known."""
+    def num_new(self, after_seq: int) -> int:
+        """How many slates became learnable above `after_seq`."""
+        with self._lock:
+            return self._firsts.count_after(after_seq)
+
+    def seq_of_new(self, after_seq: int, num: int) -> int:
+        """The sequence number at which the `num`-th slate above `after_seq` became learnable, or the last one did.
+
+        Where a round ends so depends on the queue alone, not on what came after. `after_seq` when there is none.
+        """
+        with self._lock:
+            return (self._firsts.after(after_seq, num) or [after_seq])[-1]
+
+    def ready(self, after_seq: int, limit: int, through_seq: int | None = None) -> list[ReadySlate]:
+        """At most `limit` entries above `after_seq`, oldest first, each with its tasks that are newly known.
+
+        Those above `through_seq` are left for later.
+        """
         with self._lock:
             seqs = self._ready.after(after_seq, limit)
+        seqs = seqs if through_seq is None else seqs[: bisect_right(seqs, through_seq)]
         found = [(seq, slate, _tasks_at(head, seq)) for seq, head, slate in self._read(seqs)]
         return [ReadySlate(seq, slate, tasks) for seq, slate, tasks in found if tasks]
 

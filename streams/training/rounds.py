@@ -1,11 +1,12 @@
 """The trainer's rounds: take what is due from the buffer, learn it, publish what the gate lets through, save the state.
 
-Runs in a thread of its own, one round at a time; the event loop only hands over entries and takes the result. Order of
-a round: learn and judge, write the version, point to it, save the trainer's state; then the loop announces. After a
-crash between any two of these, `Rounds` starts from the last saved state, and the loop announces the champion again.
+Runs in a thread of its own, one round at a time; the event loop only asks for a round and takes its result. Order of a
+round: learn and judge, write the version, point to it, save the trainer's state; then the loop announces. After a crash
+between any two of these, `Rounds` starts from the last saved state, and the loop announces the champion again.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,17 @@ from models.checkpoint import load
 from models.checkpoint_errors import CheckpointError
 from models.tasks import task_hash
 from streams.settings import Settings
+from streams.training.buffered_slate import ReadySlate
 from streams.training.learner import Learner, RoundReport
 from streams.training.registry import Registry
-from streams.training.replay_buffer import ReadySlate, ReplayBuffer
+from streams.training.replay_buffer import ReplayBuffer
 from streams.training.trainer_state import Progress, load_state, save_state
 
 __all__ = ["Rounds"]
 
 log = structlog.get_logger(__name__)
+# Entries per new slate that one round reads at most: a heap of late labels must not make it endless.
+ENTRIES_PER_SLATE = 16
 
 
 class Rounds:
@@ -39,7 +43,15 @@ class Rounds:
         if found is not None:
             tensors, self.progress = found
             self.learner.tuner.load_state_dict(tensors)
+        if self.progress.cursor > buffer.last_seq:
+            log.warning("buffer_is_new", cursor=self.progress.cursor, last_seq=buffer.last_seq)
+            self.progress = replace(self.progress, cursor=0)
         self.follow_champion()
+
+    @property
+    def num_waiting(self) -> int:
+        """Slates that became learnable and were in no round yet."""
+        return self._buffer.num_new(self.progress.cursor)
 
     def follow_champion(self) -> None:
         """Take the registry's champion as the one to beat; a damaged one is passed over, and any challenger may win."""
@@ -52,28 +64,37 @@ class Rounds:
             log.warning("champion_refused", model_version=version, reason=str(error))
             self.learner.champion = None
 
-    def entries(self, num: int) -> Sequence[ReadySlate]:
-        """The next entries to learn, oldest first."""
-        return self._buffer.ready(self.progress.cursor, num)
+    def run(self, num_slates: int, published_at_ms: int) -> tuple[RoundReport, int | None]:
+        """One round over the next `num_slates` new slates and what else stands before the last of them in the queue.
 
-    def run(self, entries: Sequence[ReadySlate], published_at_ms: int) -> tuple[RoundReport, int | None]:
-        """One round over the entries; returns its report, and the version published."""
+        Returns its report, and the version published.
+        """
         cursor, number = self.progress.cursor, self.progress.num_rounds + 1
+        entries, through = self._entries(num_slates)
 
         def replay(num: int, rng: np.random.Generator) -> Sequence[ReadySlate]:
-            return self._buffer.sample(num, rng, cursor)
+            return self._buffer.sample(num, rng, cursor + 1)
 
         report = self.learner.run_round(entries, replay, number)
-        published = None
-        if report.gate.is_promoted:
-            extra: dict[str, Any] = {
-                "round": number,
-                "cause": "round",
-                "published_at_ms": published_at_ms,
-                "report": report.as_json(),
-            }
-            published = self.registry.publish(report.challenger, extra)
-            self.learner.champion = report.challenger
-        self.progress = Progress(entries[-1].seq, number, *self.hashes)
+        published = self._publish(report, number, published_at_ms) if report.gate.is_promoted else None
+        self.progress = Progress(through, number, *self.hashes)
         save_state(self._folder, self.learner.tuner.state_dict(), self.progress)
         return report, published
+
+    def _entries(self, num_slates: int) -> tuple[list[ReadySlate], int]:
+        """The round's entries, and the sequence number up to which they go."""
+        cursor, limit = self.progress.cursor, num_slates * ENTRIES_PER_SLATE
+        through = self._buffer.seq_of_new(cursor, num_slates)
+        entries = self._buffer.ready(cursor, limit, through)
+        return entries, entries[-1].seq if len(entries) == limit else through
+
+    def _publish(self, report: RoundReport, number: int, published_at_ms: int) -> int:
+        extra: dict[str, Any] = {
+            "round": number,
+            "cause": "round",
+            "published_at_ms": published_at_ms,
+            "report": report.as_json(),
+        }
+        version = self.registry.publish(report.challenger, extra)
+        self.learner.champion = report.challenger
+        return version

@@ -1,7 +1,7 @@
 """The trainer process around its agent: buffer in, rounds beside, announcements out.
 
-The event loop stays free: examples are written as they come, rounds run in one thread. Any failure of a background task
-ends the process, and its supervisor starts it anew from the last saved state.
+The event loop stays free: examples are written as they come, rounds run in one thread of low priority. Any failure of a
+background task ends the process, and its supervisor starts it anew from the last saved state.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import torch
 from aiokafka.structs import ConsumerRecord
 
 from streams.clock import Clock
-from streams.examples.records import Labels, Shown, decode_record
+from streams.kafka.await_broker import await_broker
 from streams.kafka.partition_lag import PartitionLag
 from streams.kafka.record_sender import OutRecord, RecordSender
 from streams.kafka.tail import TopicTail
@@ -25,8 +25,9 @@ from streams.observability.web import RoleServer
 from streams.settings import Settings
 from streams.topics import topic_specs
 from streams.training.announcement import KEY, announcement_of, decode_announcement, encode_announcement
-from streams.training.learner import RoundReport
+from streams.training.example_intake import ExampleIntake
 from streams.training.replay_buffer import ReplayBuffer
+from streams.training.round_outcome import tell_round
 from streams.training.rounds import Rounds
 from streams.training.schedule import num_due
 
@@ -48,7 +49,8 @@ class TrainerRuntime:
         self.metrics = TrainerMetrics()
         self._topics = topic_specs(settings)
         self._sender = RecordSender(settings)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rounds")
+        # Linux counts niceness per thread: learning yields to others, taking examples in does not.
+        self._thread = ThreadPoolExecutor(1, "rounds", initializer=os.nice, initargs=(settings.training.nice,))
         self._server = RoleServer(
             name="trainer",
             role="trainer",
@@ -66,21 +68,23 @@ class TrainerRuntime:
         self.read_lags: Callable[[], list[PartitionLag]] = list
 
     async def start(self, crash: Crash) -> None:
-        """Open the buffer, load state and champion, and start the rounds."""
-        os.nice(self.settings.training.nice)
+        """Open the buffer, load state and champion, and start the rounds. Raises StateError, BrokerUnreachableError."""
         torch.set_num_threads(self.settings.training.threads)
         await self._server.start()
+        await await_broker(self.settings)
         await self._sender.start()
         folder = self.settings.data_dir / "buffer"
         days, max_bytes = self.settings.training.buffer_days, self.settings.training.buffer_max_bytes
         self.buffer = await asyncio.to_thread(ReplayBuffer, folder, buffer_days=days, buffer_max_bytes=max_bytes)
-        self._rounds = await self._in_thread(Rounds, self.settings, self.buffer)
+        self.intake = ExampleIntake(self.settings, self._clock, self.buffer, self._sender.send, self.metrics)
+        self._rounds: Rounds = await self._in_thread(Rounds, self.settings, self.buffer)
         await self._tail.start()
-        if self._rounds.registry.champions().version > self._announced:
+        if self._rounds.registry.champions().version not in {0, self._announced}:
             await self._announce("restart")
         loops = (self._round_loop, self._trim_loop, self._observe_loop)
         self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in loops]
         self._is_ready = True
+        self.metrics.ready.set(1)
 
     async def stop(self) -> None:
         """Let a running round end, then close everything."""
@@ -91,7 +95,8 @@ class TrainerRuntime:
         await asyncio.to_thread(self._thread.shutdown)
         await self._tail.stop()
         await self._sender.stop()
-        self.buffer.close()
+        if hasattr(self, "buffer"):
+            self.buffer.close()
         await self._server.stop()
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -104,22 +109,6 @@ class TrainerRuntime:
             log.exception("trainer_failed", reason=str(error))
             await crash(error)
 
-    async def take(self, partition: int, records: Records) -> None:
-        """Put a chunk of `training-examples` into the buffer, with the offset after it."""
-        taken: list[tuple[int, Shown | Labels]] = []
-        for record in records:
-            try:
-                taken.append((record.offset, decode_record(record.value or b"")))
-            except ValueError as error:
-                self.metrics.rejects.labels("not_an_example").inc()
-                log.warning("example_refused", partition=partition, offset=record.offset, reason=str(error))
-        await asyncio.to_thread(self.buffer.append, partition, taken, records[-1].offset + 1)
-        for _, example in taken:
-            if isinstance(example, Shown):
-                self.metrics.slates.inc()
-            else:
-                self.metrics.labels.labels(example.task).inc()
-
     async def _round_loop(self) -> None:
         ended_s = self._clock.monotonic_s()
         while True:
@@ -127,18 +116,17 @@ class TrainerRuntime:
             if self._has_news:
                 self._has_news = False
                 await self._in_thread(self._rounds.follow_champion)
-            num = num_due(self.settings.training, self._num_waiting(), self._clock.monotonic_s() - ended_s)
+            num = num_due(self.settings.training, self._rounds.num_waiting, self._clock.monotonic_s() - ended_s)
             if num:
                 await self._run_round(num)
                 ended_s = self._clock.monotonic_s()
 
-    async def _run_round(self, num: int) -> None:
+    async def _run_round(self, num_slates: int) -> None:
         self._is_running = True
         started_s = self._clock.monotonic_s()
-        entries = await self._in_thread(self._rounds.entries, num)
-        report, published = await self._in_thread(self._rounds.run, entries, self._clock.now_ms())
+        report, published = await self._in_thread(self._rounds.run, num_slates, self._clock.now_ms())
         seconds = self._clock.monotonic_s() - started_s
-        self._observe(report, published, seconds)
+        self._last_round = tell_round(self.metrics, report, published, seconds)
         if published is not None:
             await self._announce("round")
         self._is_running = False
@@ -158,31 +146,13 @@ class TrainerRuntime:
         """Another process may promote or roll back: the gate then compares with that champion."""
         for record in records:
             if record.value is not None:
-                announcement = decode_announcement(record.value)
+                try:
+                    announcement = decode_announcement(record.value)
+                except ValueError as error:
+                    log.warning("model_announcement_refused", offset=record.offset, reason=str(error))
+                    continue
                 self._has_news = self._has_news or announcement.cause in {"promote", "rollback"}
                 self._announced = announcement.version
-
-    def _observe(self, report: RoundReport, published: int | None, seconds: float) -> None:
-        decision = "refused" if published is None else "published"
-        self._last_round = {**report.as_json(), "decision": decision, "version": published, "seconds": seconds}
-        self.metrics.rounds.labels(decision).inc()
-        self.metrics.round_s.observe(seconds)
-        for task, found in report.progressive.items():
-            for name in ("normalised_entropy", "pcoc", "auc"):
-                if name in found:
-                    getattr(self.metrics, name).labels(task).set(found[name])
-        for task, loss in report.losses.items():
-            self.metrics.loss.labels(task).set(loss)
-        self.metrics.published_version.set(self._rounds.registry.champions().version)
-        log.info(
-            "round_ended",
-            decision=decision,
-            model_version=published,
-            num_slates=report.num_slates,
-            seconds=round(seconds, 3),
-            reason=report.gate.reason,
-            click=report.progressive.get("click", {}),
-        )
 
     async def _trim_loop(self) -> None:
         while True:
@@ -191,27 +161,29 @@ class TrainerRuntime:
 
     async def _observe_loop(self) -> None:
         seen: set[tuple[str, int]] = set()
+        num_lost = self.buffer.labels_without_shown
         while True:
             await asyncio.sleep(OBSERVE_S)
+            if (failed := self._tail.failed()) is not None:
+                raise failed
             now_ms, group = self._clock.now_ms(), self.settings.trainer_group
             seen = observe_lags(self.metrics.consumer, group, self.read_lags(), now_ms, seen)
-            self.metrics.slates_waiting.set(self._num_waiting())
+            self.metrics.slates_waiting.set(self._rounds.num_waiting)
             self.metrics.champion_version.set(self._rounds.registry.champions().version)
             self.metrics.buffer_slates.set(self.buffer.num_slates)
             self.metrics.buffer_bytes.set(self.buffer.num_bytes)
-
-    def _num_waiting(self) -> int:
-        return self.buffer.num_ready(self._rounds.progress.cursor)
+            self.metrics.labels_without_shown.inc(self.buffer.labels_without_shown - num_lost)
+            num_lost = self.buffer.labels_without_shown
 
     def _status(self) -> dict[str, Any]:
         if not self._is_ready:
             return {}
-        champion = self._rounds.registry.champions().version
+        registry = self._rounds.registry
         return {
-            "slates_waiting": self._num_waiting(),
+            "slates_waiting": self._rounds.num_waiting,
             "round_running": self._is_running,
             "rounds": self._rounds.progress.num_rounds,
-            "published_version": champion,
-            "champion_version": champion,
+            "published_version": max(registry.numbers(), default=0),
+            "champion_version": registry.champions().version,
             "last_round": self._last_round,
         }

@@ -17,6 +17,7 @@ from models.checkpoint_errors import CheckpointError
 __all__ = ["Progress", "load_state", "save_state"]
 
 log = structlog.get_logger(__name__)
+# A newest state that is damaged on disk leaves the one before it.
 KEEP = 2
 
 
@@ -31,14 +32,17 @@ class Progress:
 
 
 def save_state(folder: Path, tensors: dict[str, torch.Tensor], progress: Progress) -> None:
-    """Write the state of a round, atomically; older ones but the last leave."""
+    """Write the state of a round, atomically; all others leave but the one before it."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{progress.num_rounds:08d}"
     if target.exists():
         shutil.rmtree(target)
     write_tensors(target, tensors, {"progress": asdict(progress)})
-    for old in _rounds(folder)[:-KEEP]:
-        shutil.rmtree(old)
+    kept = range(progress.num_rounds - KEEP + 1, progress.num_rounds + 1)
+    for other in _rounds(folder):
+        # A higher number is of a model that was started anew since: it must not be found first.
+        if int(other.name) not in kept:
+            shutil.rmtree(other)
 
 
 def load_state(folder: Path, feature_schema: str, tasks: str) -> tuple[dict[str, torch.Tensor], Progress] | None:
@@ -49,10 +53,10 @@ def load_state(folder: Path, feature_schema: str, tasks: str) -> tuple[dict[str,
     for candidate in reversed(_rounds(folder)):
         try:
             tensors, facts = read_tensors(candidate)
-        except CheckpointError as error:
+            progress = Progress(**facts["progress"])
+        except (CheckpointError, KeyError, TypeError) as error:
             log.warning("trainer_state_refused", folder=str(candidate), reason=str(error))
             continue
-        progress = Progress(**facts["progress"])
         if (progress.feature_schema, progress.tasks) != (feature_schema, tasks):
             log.warning(
                 "trainer_state_refused",

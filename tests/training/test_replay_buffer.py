@@ -316,3 +316,20 @@ def test_samples_are_drawn_evenly_and_without_repetition(open_buffer: OpenBuffer
     assert sum(counts) == 1200
     assert all(80 < count < 160 for count in counts)
     assert all(len({s.seq for s in buffer.sample(5, rng, 1000)}) == 5 for _ in range(20))
+
+
+def test_a_round_ends_where_its_last_slate_became_learnable_whatever_came_after(open_buffer: OpenBuffer) -> None:
+    buffer = open_buffer()
+    for slate in "stu":
+        put(buffer, shown(slate), labels(slate, "click", {"a": 1}), labels(slate, "cart", {"a": 0}))
+    assert (buffer.num_new(0), buffer.num_new(1), buffer.num_new(6)) == (3, 2, 0)
+    assert [buffer.seq_of_new(0, num) for num in (1, 2, 3, 9)] == [1, 3, 5, 5]
+    assert buffer.seq_of_new(5, 1) == 5
+    expected = [(1, "s", ("click",)), (2, "s", ("cart",)), (3, "t", ("click",))]
+    assert [(e.seq, e.slate.slate_id, e.tasks) for e in buffer.ready(0, 100, through_seq=3)] == expected
+
+
+def test_a_slate_whose_first_entry_was_superseded_still_counts_as_new(open_buffer: OpenBuffer) -> None:
+    buffer = open_buffer()
+    put(buffer, shown("s"), labels("s", "click", {"a": 0}), labels("s", "click", {"a": 1}, revision=2))
+    assert (buffer.num_new(0), buffer.seq_of_new(0, 1), queue(buffer)) == (1, 1, [(2, "s", ("click",))])

@@ -1,0 +1,64 @@
+import msgspec
+import pytest
+
+from streams.events.rejection import Rejected
+from streams.examples.records import Labels, Shown, encode_record
+from streams.training.example_check import check_example
+from tests.training.slates import SCHEMA, labels, shown
+
+
+def checked(record: Shown | Labels, **changes: object) -> Shown | Labels | Rejected:
+    return check_example(encode_record(msgspec.structs.replace(record, **changes)), SCHEMA)
+
+
+def test_whole_records_come_through_as_they_were_sent() -> None:
+    for record in (shown("s", "abz"), labels("s", "dwell", {"a": 3.5}, censored=[True]), labels("s", "click", {})):
+        assert checked(record) == record
+
+
+def test_a_slate_captured_with_other_features_is_whole() -> None:
+    record = msgspec.structs.replace(shown("s"), feature_schema="other", user="")
+    assert checked(record) == record
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (None, "empty"),
+        (b"", "empty"),
+        (b'{"kind": "shown"', "not_json"),
+        (b"\xff\xfe", "not_json"),
+        (b'{"kind": "seen"}', "wrong_type"),
+        (b'{"kind": "labels", "slate_id": 7}', "wrong_type"),
+        (b"[" * 100_000, "wrong_type"),
+        (b"null", "wrong_type"),
+    ],
+)
+def test_what_is_no_record_is_refused_with_a_reason(raw: bytes | None, reason: str) -> None:
+    found = check_example(raw, SCHEMA)
+    assert isinstance(found, Rejected)
+    assert (found.reason, bool(found.detail)) == (reason, True)
+
+
+@pytest.mark.parametrize(
+    ("record", "changes", "detail"),
+    [
+        (shown("s"), {"items": []}, "items, positions, kinds: found lengths [0, 2], must be equal and not 0"),
+        (shown("s"), {"items": [], "positions": [], "kinds": []}, "items, positions, kinds: found lengths [0], "),
+        (shown("s"), {"kinds": ["product", "song"]}, "kinds: found 'song', must be one of product, coupon, ad"),
+        (shown("s"), {"positions": [0, -1]}, "positions, part: found -1, must be 0 or above"),
+        (shown("s"), {"part": -3}, "positions, part: found -3, must be 0 or above"),
+        (shown("s"), {"user": "AAAA"}, "user: found 3 bytes, must be "),
+        (shown("s"), {"item": "?" * 8}, "item: not base64 "),
+        (shown("s"), {"cross": ""}, "cross: found 0 bytes, must be "),
+        (labels("s", "click", {"a": 1}), {"values": [1, 0]}, "items, values, censored: found lengths [1, 2], "),
+        (labels("s", "dwell", {"a": 1}), {"censored": []}, "items, values, censored: found lengths [0, 1], "),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused_and_named(
+    record: Shown | Labels, changes: dict[str, object], detail: str
+) -> None:
+    found = checked(record, **changes)
+    assert isinstance(found, Rejected)
+    assert found.reason == "impossible_value"
+    assert found.detail.startswith(detail)
