@@ -95,8 +95,7 @@ class TrainerRuntime:
         await asyncio.to_thread(self._thread.shutdown)
         await self._tail.stop()
         await self._sender.stop()
-        if hasattr(self, "buffer"):
-            self.buffer.close()
+        self.buffer.close()
         await self._server.stop()
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
