@@ -7,6 +7,7 @@ item's once per item, the cross part per row. Fields of the catalogue are declar
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = ["EVENT_KINDS", "HORIZONS", "FeatureSchema"]
 
@@ -74,5 +75,11 @@ class FeatureSchema:
     @property
     def hash(self) -> str:
         """12 hex digits over all names in order."""
-        names = json.dumps([self.user, self.item, self.cross])
-        return hashlib.sha256(names.encode()).hexdigest()[:12]
+        return _hash(self)
+
+
+@lru_cache(maxsize=16)
+def _hash(schema: FeatureSchema) -> str:
+    """Remembered, as every shown slate carries it."""
+    names = json.dumps([schema.user, schema.item, schema.cross])
+    return hashlib.sha256(names.encode()).hexdigest()[:12]

@@ -1,7 +1,8 @@
 """Moves dwell thresholds to where dwell is now, without losing what the heads have learned.
 
 A head's logits over thresholds are a curve over log time. The curve is read off at the new thresholds by linear
-interpolation, weight by weight, and its level is corrected to the share of recent visits that pass them.
+interpolation, weight by weight, and its level follows the share of recent visits that pass them. Beyond the old
+thresholds nothing was learned about the level: there it starts from that share, like a head at its first labels.
 """
 
 import torch
@@ -45,15 +46,18 @@ def refit_thresholds(
     if float((passed_K - intended_K).abs().max()) <= MAX_SHARE_ERROR:
         scale.set_thresholds(scale.threshold_s_K.clone(), recent_dwell_s)
         return False
-    new_s_K = fit_thresholds(recent_dwell_s, num_thresholds).float()
-    matrix_KK = interpolation(scale.threshold_s_K, new_s_K)
+    old_s_K, new_s_K = scale.threshold_s_K.clone(), fit_thresholds(recent_dwell_s, num_thresholds).float()
+    matrix_KK = interpolation(old_s_K, new_s_K)
     old_logit_K = rates.rates().logit().float()
     scale.set_thresholds(new_s_K, recent_dwell_s)
     passed_K = (recent_dwell_s.unsqueeze(1) > scale.threshold_s_K).double().mean(0)
     rates.rows_K.fill_(len(recent_dwell_s))
     rates.positives_K.copy_(passed_K * len(recent_dwell_s))
     _carry_over(ranker, average, task, matrix_KK)
-    _shift_bias(ranker, average, task, rates.rates().logit().float() - matrix_KK @ old_logit_K)
+    new_logit_K = rates.rates().logit().float()
+    is_beyond_K = (new_s_K < old_s_K[0]) | (new_s_K > old_s_K[-1])
+    level_K = torch.where(is_beyond_K, ranker.get_parameter(ranker.head_bias_name(task)), matrix_KK @ old_logit_K)
+    _shift_bias(ranker, average, task, new_logit_K - level_K)
     return True
 
 

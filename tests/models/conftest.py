@@ -8,6 +8,7 @@ import torch
 
 from models.batch import Batch
 from models.feature_schema import FeatureSchema
+from models.finetune import FineTuneConfig, FineTuner
 from models.ranker import Ranker, RankerConfig
 from models.tasks import DEFAULT_TASKS
 
@@ -62,3 +63,9 @@ def ranker() -> Ranker:
         for weight in made.parameters():
             torch.nn.init.normal_(weight, std=0.2)
     return made.eval()
+
+
+@pytest.fixture
+def tuner() -> FineTuner:
+    """An untrained learner on the CPU."""
+    return FineTuner(FineTuneConfig(), SCHEMA, DEFAULT_TASKS, device="cpu", seed=3)

@@ -72,7 +72,9 @@ def test_what_the_head_predicts_survives_a_move_of_its_thresholds(schema: Featur
     assert float(log_after.mean()) == pytest.approx(float(new.y["dwell"][clicked].log1p().mean()), rel=0.05)
 
 
-def test_thresholds_that_were_far_off_are_right_on_average_at_once(schema: FeatureSchema, make_batch: MakeBatch) -> None:
+def test_thresholds_that_were_far_off_are_right_on_average_at_once(
+    schema: FeatureSchema, make_batch: MakeBatch,
+) -> None:
     far = FineTuneConfig(ranker=RankerConfig(threshold_s=tuple(500.0 * k for k in range(1, 9))))
     tuner = FineTuner(far, schema, DEFAULT_TASKS, device="cpu", seed=0)
     for step in range(10):
