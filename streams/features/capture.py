@@ -78,9 +78,10 @@ def capture_items(items: ItemTable, slots: NDArray[np.int32], now_ms: int) -> Fl
     impressions, views, clicks, carts, orders, dwell_ms = totals.T
     decayed = decay_to(items.decayed[slots], items.at_ms[slots], now_ms)
     columns = [_smoothed_logit(clicks, impressions, base), np.log1p(impressions), np.log1p(views)]
+    logits = _smoothed_logit(decayed[:, :, CLICK], decayed[:, :, IMPRESSION], base)
+    logs = np.log1p(decayed[:, :, CLICK])
     for h in range(decayed.shape[1]):
-        columns.append(_smoothed_logit(decayed[:, h, CLICK], decayed[:, h, IMPRESSION], base))
-        columns.append(np.log1p(decayed[:, h, CLICK]))
+        columns += [logits[:, h], logs[:, h]]
     # Rarer answers get priors in proportion: a cart after one click in ten, an order after one cart in three.
     columns.append(_smoothed_logit(carts, impressions, base / 10))
     columns.append(_smoothed_logit(orders, impressions, base / 30))

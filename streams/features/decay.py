@@ -49,8 +49,8 @@ def add_decayed_list(
     if event_at_ms > at_ms:
         for h, half_life_ms in enumerate(_HALF_LIVES):
             kept = 2.0 ** ((at_ms - event_at_ms) / half_life_ms)
-            for k in range(h * num_kinds, (h + 1) * num_kinds):
-                values[k] *= kept
+            block = slice(h * num_kinds, (h + 1) * num_kinds)
+            values[block] = [value * kept for value in values[block]]
             values[h * num_kinds + kind] += count
         return event_at_ms
     for h, half_life_ms in enumerate(_HALF_LIVES):

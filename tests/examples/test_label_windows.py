@@ -65,10 +65,18 @@ def test_labels_cover_all_places_and_their_revision_grows() -> None:
         act(shown, one, WINDOWS_S, LATENESS_MS)
         records.append(labels_record(shown, "click", IDS, SHOWN_MS + 9))
 
-    said = {"slate_id": "s1", "user_id": "u1", "task": "click", "shown_at_ms": SHOWN_MS, "watermark_ms": SHOWN_MS + 9}
     assert records == [
-        Labels(revision=1, items=["tea", "ale"], values=[0.0, 1.0], **said),
-        Labels(revision=2, items=["tea", "ale"], values=[1.0, 1.0], **said),
+        Labels(
+            slate_id="s1",
+            user_id="u1",
+            task="click",
+            revision=revision,
+            items=["tea", "ale"],
+            values=values,
+            shown_at_ms=SHOWN_MS,
+            watermark_ms=SHOWN_MS + 9,
+        )
+        for revision, values in ((1, [0.0, 1.0]), (2, [1.0, 1.0]))
     ]
 
 

@@ -26,7 +26,7 @@ def cross(
     """The named features of tea, ale and cup: one list per item."""
     found = capture_cross(user, items, slots(TEA, ALE, CUP), now_ms, query=query, relevance=relevance)
     order = items.fields.schema_.cross
-    return found[:, [order.index(name) for name in names]].tolist()
+    return [[float(row[order.index(name)]) for name in names] for row in found]
 
 
 def logit(rate: float) -> float:

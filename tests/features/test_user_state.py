@@ -194,7 +194,7 @@ def test_a_user_comes_back_from_its_record_and_equal_users_give_equal_bytes(step
     back = decode_user(raw, items)
 
     assert encode_user(back, items) == raw == encode_user(user_after(items, steps), items)
-    no_leanings = [{} for _ in items.fields.affinity]
+    no_leanings: list[dict[int, float]] = [{} for _ in items.fields.affinity]
     assert msgspec.structs.replace(back, affinity=[]) == msgspec.structs.replace(user, affinity=[])
     assert back.affinity == (user.affinity or no_leanings)
 
