@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from streams.clock import Clock
+from streams.errors import StateError
 from streams.features.feast_writer import FeatureRowWriter
 from streams.features.state_store import META_KEY, StateStore
 from streams.kafka.partitioner import partition_for
@@ -124,6 +125,16 @@ class OpenPartition:
             self._rows.write(users)
         if forgotten:
             self._rows.delete(users.view, forgotten)
+
+    async def is_ours(self) -> bool:
+        """Whether no other worker took the partition over since it was opened; a write of what is known tells."""
+        async with self._flushing:
+            meta = self._store.get(META_KEY)
+            try:
+                await self._changelog.write([(META_KEY, meta)])
+            except StateError:
+                return False
+            return True
 
     async def close(self) -> None:
         """Give the partition back; what was not flushed is processed again by the next owner."""

@@ -46,10 +46,19 @@ class PartitionSet:
         self._last_record_s: dict[int, float] = {}
 
     async def assign(self, numbers: set[int]) -> None:
-        """Own exactly these partitions: close those that left, open those that came."""
-        for number in set(self.owned) - numbers:
+        """Own exactly these partitions: close those that left, open those that came.
+
+        One that stays may have been elsewhere meanwhile, if this worker was paused: its state here is old then.
+        """
+        for number in set(self.owned) - numbers | await self._lost(set(self.owned) & numbers):
             await self.owned.pop(number).close()
         await asyncio.gather(*(self._open(number) for number in sorted(numbers - set(self.owned))))
+
+    async def _lost(self, numbers: set[int]) -> set[int]:
+        """Those of our partitions that another worker opened since."""
+        ordered = sorted(numbers)
+        are_ours = await asyncio.gather(*(self.owned[number].is_ours() for number in ordered))
+        return {number for number, is_ours in zip(ordered, are_ours, strict=True) if not is_ours}
 
     async def _open(self, number: int) -> None:
         state, store, writer, num_restored = await open_state(

@@ -21,10 +21,13 @@ DRAIN_WITHIN_S = 90.0
 
 
 def with_settings(settings: Settings, num_partitions: int, worker: str = "worker-0") -> Settings:
+    """Short windows and frequent commits. No pause of a test may close a window: a straight run has no pauses."""
     return settings.model_copy(
         update={
             "num_partitions": num_partitions,
-            "worker": WorkerSettings(instance_id=worker, flush_interval_s=0.05, commit_interval_s=0.2),
+            "worker": WorkerSettings(
+                instance_id=worker, flush_interval_s=0.05, commit_interval_s=0.2, idle_watermark_s=3600.0
+            ),
             "labels": LabelSettings(window_overrides_s=WINDOWS_S),
         }
     )

@@ -43,14 +43,16 @@ def straight_run(settings: Settings, folder: Path, log: Sequence[Any]) -> tuple[
 
 
 def final_examples(records: Sequence[Shown | Labels]) -> tuple[dict[Any, Shown], dict[Any, Labels]]:
-    """The first shown of each part, the highest revision of each task's labels."""
+    """What the trainer keeps: the first shown of each part, the first of the highest revision of each task's labels."""
     shown: dict[Any, Shown] = {}
     labels: dict[Any, Labels] = {}
     for record in records:
         if isinstance(record, Shown):
             shown.setdefault((record.slate_id, record.part), record)
-        elif record.revision >= labels.get((record.slate_id, record.task), record).revision:
-            labels[record.slate_id, record.task] = record
+        else:
+            held = labels.setdefault((record.slate_id, record.task), record)
+            if record.revision > held.revision:
+                labels[record.slate_id, record.task] = record
     return shown, labels
 
 

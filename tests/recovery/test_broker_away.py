@@ -22,11 +22,8 @@ def broker(tmp_path: Path, settings: Settings) -> Iterator[LocalBroker]:
         yield broker
 
 
-def patient(settings: Settings, broker: LocalBroker) -> Settings:
-    """No clock may close a window while Kafka is away: the straight run has no such pause."""
-    settings = with_settings(settings.model_copy(update={"bootstrap_servers": broker.bootstrap_servers}), 2)
-    worker = settings.worker.model_copy(update={"idle_watermark_s": 3600.0})
-    return settings.model_copy(update={"worker": worker})
+def on(broker: LocalBroker, settings: Settings) -> Settings:
+    return with_settings(settings.model_copy(update={"bootstrap_servers": broker.bootstrap_servers}), 2)
 
 
 def says_that_it_waits(role: Role) -> bool:
@@ -36,7 +33,7 @@ def says_that_it_waits(role: Role) -> bool:
 async def test_roles_wait_for_a_kafka_that_is_away_at_start_and_can_be_stopped_while_they_wait(
     broker: LocalBroker, settings: Settings
 ) -> None:
-    settings = patient(settings, broker)
+    settings = on(broker, settings)
     await prepare(settings)
     broker.stop()
     worker, trainer = Role("worker", settings), Role("trainer", settings)
@@ -57,7 +54,7 @@ async def test_roles_wait_for_a_kafka_that_is_away_at_start_and_can_be_stopped_w
 async def test_everything_counts_once_whatever_happens_to_kafka(
     broker: LocalBroker, settings: Settings, tmp_path: Path
 ) -> None:
-    settings = patient(settings, broker)
+    settings = on(broker, settings)
     await prepare(settings)
     log = live_log(150, 11)
     third = len(log) // 3
