@@ -148,6 +148,7 @@ class TrainerRuntime:
                 try:
                     announcement = decode_announcement(record.value)
                 except ValueError as error:
+                    self.metrics.rejects.labels("not_an_announcement").inc()
                     log.warning("model_announcement_refused", offset=record.offset, reason=str(error))
                     continue
                 self._has_news = self._has_news or announcement.cause in {"promote", "rollback"}
