@@ -38,7 +38,7 @@ __all__ = ["WorkerRuntime"]
 log = structlog.get_logger(__name__)
 Crash = Callable[[BaseException], Awaitable[None]]
 # How often deferred refreshes and idle partitions are looked at.
-TICK_S = 0.05
+TICK_S = 0.02
 OBSERVE_S = 1.0
 
 

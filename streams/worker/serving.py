@@ -27,8 +27,10 @@ from streams.worker.sent_records import ranking_records
 
 __all__ = ["Serving"]
 
-# Lists scored in one go when many are due: bounds how long the event loop is held.
+# Requests scored in one go: bounds how long the event loop is held.
 MAX_BATCH = 64
+# Refreshes in one go. Few, as events and requests wait meanwhile; under overload they fall behind and are shed.
+MAX_REFRESHES = 8
 
 
 class Serving:
@@ -74,7 +76,7 @@ class Serving:
 
     def refresh_due(self) -> None:
         """Refresh surfaces whose turn has come."""
-        self._refresh(self.schedule.due(self._clock.now_ms(), MAX_BATCH))
+        self._refresh(self.schedule.due(self._clock.now_ms(), MAX_REFRESHES))
 
     def given_up(self) -> dict[str, int]:
         """Refreshes given up since the last call, by rule: merged into a waiting one, or too old to be worth it."""
