@@ -29,8 +29,10 @@ __all__ = ["Serving"]
 
 # Requests scored in one go: bounds how long the event loop is held.
 MAX_BATCH = 64
-# Refreshes in one go. Few, as events and requests wait meanwhile; under overload they fall behind and are shed.
+# Refreshes in one go, and how long they rest then, as a multiple of what the last ones took: events and requests go
+# first, so refreshes get at most a third of the worker's time. Under overload they coalesce and are shed.
 MAX_REFRESHES = 8
+REST_FACTOR = 2.0
 
 
 class Serving:
@@ -53,6 +55,7 @@ class Serving:
         self.scorer = Scorer(settings.ranking)
         self.schedule = RerankSchedule(settings.ranking)
         self.num_published = 0
+        self._rest_until_s = 0.0
         self._settings, self._clock, self._metrics = settings, clock, metrics
         self._knowledge, self._sender, self._partition_of = knowledge, sender, partition_of
         self._lists = ListCapture(knowledge.items, knowledge.index)
@@ -75,8 +78,12 @@ class Serving:
         self.refresh_due()
 
     def refresh_due(self) -> None:
-        """Refresh surfaces whose turn has come."""
-        self._refresh(self.schedule.due(self._clock.now_ms(), MAX_REFRESHES))
+        """Refresh surfaces whose turn has come, unless refreshes rest."""
+        started_s = self._clock.monotonic_s()
+        if started_s >= self._rest_until_s:
+            self._refresh(self.schedule.due(self._clock.now_ms(), MAX_REFRESHES))
+            ended_s = self._clock.monotonic_s()
+            self._rest_until_s = ended_s + REST_FACTOR * (ended_s - started_s)
 
     def given_up(self) -> dict[str, int]:
         """Refreshes given up since the last call, by rule: merged into a waiting one, or too old to be worth it."""
