@@ -134,17 +134,25 @@ def test_a_flood_of_waiting_actions_is_bounded() -> None:
     assert len(shown.waiting) == 200
 
 
-ACTIONS = st.builds(
-    action,
-    st.sampled_from(sorted(TASK_OF_TYPE)),
-    st.sampled_from([TEA, ALE, CUP]),
-    st.sampled_from([-6, -5, -1, 0, 1, 2, 9.999, 10, 10.001, 20, 30, 60, 61]),
-    st.sampled_from([0.0, 3.0, 8.0]),
-    is_final=st.booleans(),
+TIMES_S = st.sampled_from([-6, -5, -1, 0, 1, 2, 9.999, 10, 10.001, 20, 30, 60, 61])
+
+
+def actions_of(kinds: list[str], slots: list[int]) -> st.SearchStrategy[list[Waiting]]:
+    """Up to eight actions of some types on some items."""
+    seconds = st.sampled_from([0.0, 3.0, 8.0])
+    one = st.builds(action, st.sampled_from(kinds), st.sampled_from(slots), TIMES_S, seconds, is_final=st.booleans())
+    return st.lists(one, max_size=8)
+
+
+# Mixed, and crowded on one item, where the order of orders, cancels and heartbeats matters.
+ACTIONS = st.one_of(
+    actions_of(sorted(TASK_OF_TYPE), [TEA, ALE, CUP]),
+    actions_of(["order", "cancel"], [TEA]),
+    actions_of(["dwell"], [TEA]),
 )
 
 
-@given(st.data(), st.lists(ACTIONS, max_size=8))
+@given(st.data(), ACTIONS)
 def test_every_arrival_order_ends_with_the_same_labels(data: st.DataObject, actions: list[Waiting]) -> None:
     in_order = [None, *sorted(actions, key=lambda one: one.at_ms)]
     arrived = data.draw(st.permutations(in_order))
