@@ -129,7 +129,7 @@ class TrainingSettings(Section):
         10.0, description="or this long after the last, if any is new; none: rows only"
     )
     judge_frac: float = Field(0.25, gt=0, lt=1, description="newest share of a round that only judges the challenger")
-    replay_slates: int = Field(192, ge=0, description="older slates learned again in each step")
+    replay_slates: int = Field(64, ge=0, description="older slates learned again in each step of 16 new ones")
     buffer_days: float = Field(14.0, gt=0, description="event time kept in the replay buffer")
     buffer_max_bytes: int = Field(4 << 30, ge=1 << 20, description="the oldest slates leave beyond this")
     keep_versions: int = Field(10, ge=2, description="published versions kept on disk")
