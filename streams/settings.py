@@ -126,7 +126,7 @@ class TrainingSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     round_slates: int = Field(256, ge=1, description="a round starts when so many learnable slates are new")
     round_interval_s: float | None = Field(
-        10.0, description="or this long after the last, if any is new; none: rows only"
+        10.0, description="or this long after the last, if at least 32 are new; none: rows only"
     )
     judge_frac: float = Field(0.25, gt=0, lt=1, description="newest share of a round that only judges the challenger")
     replay_slates: int = Field(64, ge=0, description="older slates learned again in each step of 16 new ones")
