@@ -57,8 +57,10 @@ def test_a_click_counts_from_the_allowed_lateness_to_the_end_of_its_window(
 
 
 def test_windows_that_are_no_whole_number_in_binary_end_at_their_millisecond() -> None:
-    """8.2 * 1000 is 8199.999999999998."""
-    found = [act(slate(TEA), action("click", TEA, after_s), {"click": 8.2}, LATENESS_MS) for after_s in (8.2, 8.201)]
+    """1.001 * 1000 is 1000.9999999999999."""
+    found = [
+        act(slate(TEA), action("click", TEA, after_s), {"click": 1.001}, LATENESS_MS) for after_s in (1.001, 1.002)
+    ]
     assert found == [{"click"}, set()]
 
 

@@ -144,12 +144,12 @@ def test_a_list_that_was_under_way_does_not_bring_a_forgotten_user_back(open_eng
 
 
 def test_a_window_that_is_no_whole_number_in_binary_closes(open_engine: Open, tmp_path: Path) -> None:
-    """8.2 * 1000 is 8199.999999999998: a watermark of 8,199 ms must neither close the window nor wait for ever."""
+    """1.001 * 1000 is 1000.9999999999999: a watermark of 1,000 ms must neither close the window nor wait for ever."""
     engine, store = open_engine(tmp_path / "state")
-    engine.state.windows_s |= {"click": 8.2}
+    engine.state.windows_s |= {"click": 1.001}
     impression = event("impression", 0, slate_id="s", surface="home", items=[{"item_id": "i1", "position": 0}])
     found = []
-    for offset, one in enumerate([impression, event("watermark", 8.199 + 5), event("watermark", 8.2 + 5)]):
+    for offset, one in enumerate([impression, event("watermark", 6), event("watermark", 6.001)]):
         raw = one | ({"user_id": ""} if one["type"] == "watermark" else {})
         found.append(engine.process(records([raw], first_offset=offset)).counts["labels_click"])
     store.close()
