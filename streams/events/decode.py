@@ -20,6 +20,7 @@ _CATALOGUE = TypeAdapter(CatalogueItem).validator.validate_json
 
 _ID_FIELDS = ("event_id", "user_id", "item_id", "slate_id", "session_id", "request_id", "surface", "category", "brand")
 _ID_LISTS = ("exclude", "tags")
+NUL = "\0"
 
 
 def decode_events(raws: Sequence[bytes | None]) -> tuple[list[Event | None], list[Rejected]]:
@@ -31,8 +32,8 @@ def decode_events(raws: Sequence[bytes | None]) -> tuple[list[Event | None], lis
         try:
             if raw and len(raw) <= MAX_RECORD_BYTES:
                 event = _EVENT(raw)
-                # Only text beyond ASCII can be longer in bytes than the characters that the schema counts.
-                if (raw.isascii() and b"\\u" not in raw) or not _long_id(event):
+                # Only text beyond ASCII can be longer in bytes than in characters, and only an escape can be a NUL.
+                if (raw.isascii() and b"\\u" not in raw) or not _bad_id(event):
                     keep(event)
                     continue
         except ValidationError:
@@ -55,7 +56,7 @@ def decode_catalogue(raw: bytes) -> CatalogueItem | Rejected:
             item: CatalogueItem = _CATALOGUE(raw)
         except ValidationError:
             return _refusal(0, raw, catalogue=True)
-        if (raw.isascii() and b"\\u" not in raw) or not _long_id(item):
+        if (raw.isascii() and b"\\u" not in raw) or not _bad_id(item):
             return item
     return _refusal(0, raw, catalogue=True)
 
@@ -79,12 +80,15 @@ def _why(raw: bytes | None, *, catalogue: bool) -> tuple[Reason, str]:
     except ValidationError as error:
         tagged = not catalogue and not error.errors(include_url=False)[0]["type"].startswith(("union_tag", "dict_type"))
         return reason_and_detail(error, path_start=1 if tagged else 0)
-    name, value = cast("tuple[str, str]", _long_id(record))
+    name, value = cast("tuple[str, str]", _bad_id(record))
+    if NUL in value:
+        return "impossible_value", f"{name}: found a NUL character, which no id may have"
     return "id_too_long", f"{name}: found {len(value.encode())} bytes, must have at most {MAX_ID_BYTES}"
 
 
-def _long_id(record: Any) -> tuple[str, str] | None:  # noqa: ANN401 - any of the TypedDicts
-    return next((pair for pair in _ids(record) if len(pair[1].encode()) > MAX_ID_BYTES), None)
+def _bad_id(record: Any) -> tuple[str, str] | None:  # noqa: ANN401 - any of the TypedDicts
+    """The first id that is too long in bytes, or has the character that parts the keys of our state."""
+    return next((pair for pair in _ids(record) if len(pair[1].encode()) > MAX_ID_BYTES or NUL in pair[1]), None)
 
 
 def _ids(record: dict[str, Any]) -> Iterable[tuple[str, str]]:
