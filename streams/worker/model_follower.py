@@ -60,13 +60,15 @@ class ModelFollower:
 
     def _on_records(self, _: int, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         for record in records:
-            if record.value is not None:
-                try:
-                    self._newest = decode_announcement(record.value)
-                except ValueError as error:
-                    self._metrics.models_refused.labels("not_an_announcement").inc()
-                    log.warning("model_announcement_refused", offset=record.offset, reason=str(error))
-        self._changed.set()
+            if record.value is None:
+                continue
+            try:
+                self._newest = decode_announcement(record.value)
+            except ValueError as error:
+                self._metrics.models_refused.labels("not_an_announcement").inc()
+                log.warning("model_announcement_refused", offset=record.offset, reason=str(error))
+            else:
+                self._changed.set()
 
     async def _follow(self) -> None:
         while True:
