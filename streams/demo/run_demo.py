@@ -10,7 +10,7 @@ from streams.clock import Clock
 from streams.demo.figures import Figures, Verdict, as_json
 from streams.demo.log_demo import LogDemo
 from streams.demo.screen import Screen
-from streams.demo.shop_demo import EVENTS_PER_S, ShopDemo, shop_settings
+from streams.demo.shop_demo import EVENTS_PER_S, NUM_ITEMS, NUM_USERS, ShopDemo, shop_settings
 from streams.errors import InputFileError, StateError
 from streams.events.importers import LogFormat
 from streams.events.log_file import LogFile
@@ -89,7 +89,8 @@ def _settings(job: DemoJob, base: Settings) -> Settings:
 def _describe(job: DemoJob) -> str:
     if job.file is not None:
         return f"the log {job.file.name}"
-    return f"a shop of 400 items and 400 shoppers, {EVENTS_PER_S:.0f} events/s for {job.minutes:g} min, seed {job.seed}"
+    rate = f"{EVENTS_PER_S:.0f} events/s for {job.minutes:g} min"
+    return f"a shop of {NUM_ITEMS} items and {NUM_USERS} shoppers, {rate}, seed {job.seed}"
 
 
 def _require_fresh(folder: Path) -> None:

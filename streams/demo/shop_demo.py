@@ -20,9 +20,12 @@ from streams.topics import topic_specs
 
 __all__ = ["EVENTS_PER_S", "ShopDemo", "shop_settings"]
 
-EVENTS_PER_S = 250.0
+EVENTS_PER_S = 200.0
+NUM_ITEMS, NUM_USERS = 400, 320
 NUM_PARTITIONS = 4
-_ROUND_SLATES, _ROUND_INTERVAL_S = 128, 4.0
+_ROUND_SLATES, _ROUND_INTERVAL_S = 64, 4.0
+# Two cores carry all of this and the shoppers too: a list of our own is refreshed for a click, but not for each.
+_CANDIDATES, _RERANK_INTERVAL_S = 100, 3.0
 # The demo is short, so its windows are; a real shop waits hours for a cart and days for an order.
 _WINDOWS_S = {"click": 10.0, "dwell": 30.0, "cart": 30.0, "order": 60.0, "dislike": 30.0}
 _PERIOD_MIN_S, _PERIODS = 10.0, 6
@@ -36,6 +39,9 @@ def shop_settings(base: Settings, seed: int) -> Settings:
         update={
             "num_partitions": NUM_PARTITIONS,
             "labels": base.labels.model_copy(update={"window_overrides_s": _WINDOWS_S}),
+            "ranking": base.ranking.model_copy(
+                update={"candidates": _CANDIDATES, "rerank_interval_s": _RERANK_INTERVAL_S}
+            ),
             "training": base.training.model_copy(
                 update={"round_slates": _ROUND_SLATES, "round_interval_s": _ROUND_INTERVAL_S, "seed": seed}
             ),
@@ -59,7 +65,7 @@ class ShopDemo:
         """Browse, let everything settle, and judge. Raises FreshrankError when a role stalls."""
         settings, clock = self.deployment.settings, self.clock
         starts_at_ms = clock.now_ms()
-        world = World(WorldSpec(seed=self.seed, starts_at_ms=starts_at_ms))
+        world = World(WorldSpec(seed=self.seed, num_items=NUM_ITEMS, num_users=NUM_USERS, starts_at_ms=starts_at_ms))
         self.figures.total_s = 60 * self.minutes
         period_s = max(_PERIOD_MIN_S, self.figures.total_s / _PERIODS)
         board = QualityBoard(world, settings.ranking.score_weights, starts_at_ms, period_s)

@@ -20,8 +20,9 @@ __all__ = ["Ask", "Later", "Pause", "Resumed", "Send", "Session", "Shown", "brow
 Event = dict[str, Any]
 Int64 = NDArray[np.int64]
 
-# Of a session's pages: lists whose candidates the site names, a home page of the ranker's own, a search.
-_PAGE_KINDS, _PAGE_SHARES = ("shelf", "home", "search"), (0.75, 0.2, 0.05)
+# Of a session's pages: lists whose candidates the site names, lists of the ranker's own, answers to a search.
+_PAGE_KINDS, _PAGE_SHARES = ("shelf", "own", "search"), (0.75, 0.2, 0.05)
+_SURFACE = "home"
 _PAGES_MEAN = 4
 _SHELF_ITEMS = 24
 _PAGE_ITEMS = 12
@@ -105,13 +106,15 @@ class _Shopper:
         asked = self._rng.choice(self._world.shop.num_items, _SHELF_ITEMS, replace=False) if kind == "shelf" else None
         if kind == "search":
             yield Send(self._event("search", query=self._wanted_words()))
-        request = self._event("rank", request_id=slate_id, surface=kind, k=_SHELF_ITEMS, **self._request(kind, asked))
+        request = self._event(
+            "rank", request_id=slate_id, surface=_SURFACE, k=_SHELF_ITEMS, **self._request(kind, asked)
+        )
         resumed = yield Ask(request)
         self._now_ms = resumed.now_ms
         shown = self._page(resumed.answer, asked)
         if len(shown):
             yield Shown(self._user, slate_id, shown, asked, self._now_ms, is_answered=resumed.answer is not None)
-            yield from self._look_at(slate_id, kind, shown)
+            yield from self._look_at(slate_id, shown)
         yield from self._pause(float(self._rng.uniform(*_THINK_S)))
 
     def _request(self, kind: str, asked: Int64 | None) -> Event:
@@ -126,12 +129,12 @@ class _Shopper:
             return np.empty(0, np.int64) if asked is None else asked[:_PAGE_ITEMS]
         return np.array([int(item_id.rsplit("-", 1)[1]) for item_id in answer[:_PAGE_ITEMS]], np.int64)
 
-    def _look_at(self, slate_id: str, surface: str, shown: Int64) -> Session:
+    def _look_at(self, slate_id: str, shown: Int64) -> Session:
         num_seen = min(len(shown), _SEEN_AT_LEAST + int(self._rng.geometric(0.2)))
         seen_N = shown[:num_seen]
         ids = self._world.shop.item_ids
         places = [{"item_id": ids[item], "position": place} for place, item in enumerate(seen_N)]
-        yield Send(self._event("impression", slate_id=slate_id, surface=surface, items=places))
+        yield Send(self._event("impression", slate_id=slate_id, surface=_SURFACE, items=places))
         outcomes = self._world.outcomes(self._user, seen_N, self._now_ms)
         looked_N = self._rng.random(num_seen) < self._world.p_look(np.arange(num_seen))
         draws_N = self._rng.random(num_seen)
