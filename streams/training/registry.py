@@ -125,8 +125,9 @@ class Registry:
             raise CheckpointError(str(error)) from error
 
     def _point_to(self, version: int, champions: Champions) -> None:
-        before = [v for v in (champions.version, *champions.before) if v and v != version][:MAX_BEFORE]
-        self._write(Champions(version, before))
+        if version != champions.version:
+            before = [champions.version, *champions.before] if champions.version else []
+            self._write(Champions(version, before[:MAX_BEFORE]))
 
     def _write(self, champions: Champions) -> None:
         aside = self.folder / f"{POINTER}.{os.getpid()}.tmp"

@@ -68,7 +68,10 @@ def test_rolling_back_twice_goes_two_champions_back(registry: Registry) -> None:
 def test_a_rollback_takes_a_promotion_back(registry: Registry) -> None:
     publish(registry, 3)
     registry.promote(1, *HASHES)
+    registry.promote(1, *HASHES)
+    assert registry.champions() == Champions(1, [3, 2, 1])
     assert registry.rollback(*HASHES) == 3
+    assert registry.champions() == Champions(3, [2, 1])
 
 
 def test_a_version_published_after_a_rollback_gets_a_new_number(registry: Registry) -> None:
