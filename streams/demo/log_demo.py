@@ -1,6 +1,7 @@
 """The demo with a real log: its lists are ranked before their clicks, in lock-step, and judged by those clicks."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,7 @@ from streams.demo.monitor import Monitor
 from streams.demo.proof import prove_nothing_lost, settle
 from streams.demo.screen import Screen
 from streams.events.checked_log import checked_records
-from streams.events.importers import LogFormat, read_log
-from streams.events.log_file import LogFile
+from streams.events.importers import LogFormat, LogRecord, read_log
 from streams.observability.status_reader import read_samples
 from streams.replay.evaluation import Evaluation, measure
 from streams.replay.lockstep import LockstepRun
@@ -40,44 +40,52 @@ class LogDemo:
     seed: int
     figures: Figures = field(default_factory=Figures)
     _judged: int = 0
+    _num_lists: int = 1
 
     def run(self) -> Verdict:
         """Rank the whole log, let everything settle, and judge. Raises FreshrankError when a role stalls."""
         began_s = self.clock.monotonic_s()
-        evaluation, ledger, log = Evaluation(self.seed), Ledger(), LogFile(self.file)
+        self._num_lists = self._count_lists()
+        evaluation, ledger = Evaluation(self.seed), Ledger()
         with Monitor(self.deployment.settings, self._urls) as monitor:
 
             def tell(events: list[Mapping[str, Any]]) -> None:
                 for event in events:
                     ledger.take(event)
-                self._update(evaluation, ledger, monitor, began_s, log.read_frac or 0.0)
+                self._update(evaluation, ledger, monitor, began_s)
                 self.screen.show(self.figures)
 
             run = LockstepRun(self.deployment, evaluation, self.clock, tell)
-            asyncio.run(run.run(checked_records(read_log(log, self.log_format))))
-            self._update(evaluation, ledger, monitor, began_s, 1.0)
+            asyncio.run(run.run(checked_records(read_log(self.file, self.log_format))))
+            self._add_row(evaluation)
             self.screen.note("the log is through; waiting until everything is consumed …")
             asyncio.run(settle(self.deployment.settings, ledger.latest_ms, self.clock))
             monitor.look()
-            self._update(evaluation, ledger, monitor, began_s, 1.0)
+            self._update(evaluation, ledger, monitor, began_s)
             return self._judge(evaluation, ledger)
 
     def _urls(self) -> dict[str, str]:
         return self.deployment.supervisor.role_urls if self.deployment.supervisor is not None else {}
 
-    def _update(
-        self, evaluation: Evaluation, ledger: Ledger, monitor: Monitor, began_s: float, read_frac: float
-    ) -> None:
+    def _count_lists(self) -> int:
+        """About how many lists there are; only for showing how far the demo is."""
+        records = read_log(self.file, self.log_format)
+        values = (r.value for r in records if isinstance(r, LogRecord) and isinstance(r.value, dict))
+        types = Counter(value.get("type") for value in values)
+        return max(1, types["rank"], types["impression"])
+
+    def _update(self, evaluation: Evaluation, ledger: Ledger, monitor: Monitor, began_s: float) -> None:
         figures, seen = self.figures, monitor.seen
         figures.elapsed_s = self.clock.monotonic_s() - began_s
-        figures.total_s = figures.elapsed_s / max(read_frac, 1e-3)
+        done_frac = min(1.0, len(evaluation.lists) / self._num_lists)
+        figures.total_s = figures.elapsed_s / max(done_frac, 1e-3)
         figures.events_sent = ledger.num_events
         figures.events_per_s = figures.events_sent / max(figures.elapsed_s, 1e-9)
         figures.latencies = self._latencies()
         figures.unanswered = 0
         figures.model_version, figures.models_published = seen.model_version, seen.models_published
         figures.rounds, figures.rejects, figures.lag = seen.rounds, seen.rejects, seen.lag
-        if read_frac * _PERIODS >= len(figures.quality) + 1:
+        if len(figures.quality) + 1 < _PERIODS and done_frac * _PERIODS >= len(figures.quality) + 1:
             self._add_row(evaluation)
 
     def _add_row(self, evaluation: Evaluation) -> None:
@@ -85,7 +93,7 @@ class LogDemo:
         lists = evaluation.lists[self._judged :]
         self._judged = len(evaluation.lists)
         ndcg = measure(lists).ndcg_at_10
-        quality = {ranker: ndcg[ranker] for ranker in _RANKERS} | {"oracle": 1.0}
+        quality = {ranker: ndcg[ranker] for ranker in _RANKERS}
         self.figures.quality.append(QualityRow(f"list {self._judged:,}", len(lists), quality))
 
     def _latencies(self) -> Latencies:

@@ -51,7 +51,7 @@ def run_demo(job: DemoJob, base: Settings, clock: Clock) -> DemoResult:
     title = f"freshrank demo: {_describe(job)}"
     if not job.has_own_broker:
         base = base.model_copy(update={"topic_prefix": f"{base.topic_prefix}demo-{uuid.uuid4().hex[:8]}."})
-    with kept_or_temporary(job.data_dir, "freshrank-demo-") as folder, Screen(title) as screen:
+    with kept_or_temporary(job.data_dir, "freshrank-demo-") as folder, Screen("freshrank demo") as screen:
         _require_fresh(folder)
         settings = _settings(job, base.model_copy(update={"data_dir": folder}))
         screen.note(f"{title}; everything is kept in {folder}")

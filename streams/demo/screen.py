@@ -19,7 +19,7 @@ __all__ = ["Screen", "final_table", "plain_line"]
 
 # Elsewhere than on a terminal: often enough to see that it lives, seldom enough to read.
 _PLAIN_EVERY_S = 10.0
-_BAR_WIDTH = 24
+_BAR_WIDTH = 16
 _MIN_PER_HOUR = 60
 
 
@@ -107,11 +107,12 @@ def _quality_table(rows: list[QualityRow]) -> RenderableType:
     if not rows:
         return Text("ranking quality: waiting for the first lists", style="dim")
     table = Table(box=None, padding=(0, 2), title="ranking quality", title_justify="left", title_style="bold")
-    table.add_column("until", justify="right")
+    table.add_column("until", justify="right", no_wrap=True)
     table.add_column("lists", justify="right")
     rankers = list(rows[-1].quality)
     for ranker in rankers:
-        table.add_column(ranker.replace("_", " "), justify="right", style="bold green" if ranker == "freshrank" else "")
+        style = "bold green" if ranker == "freshrank" else ""
+        table.add_column(ranker.replace("_", " "), justify="right", no_wrap=True, style=style)
     table.add_column("")
     for row in rows:
         quality = [f"{row.quality.get(ranker, float('nan')):.3f}" for ranker in rankers]

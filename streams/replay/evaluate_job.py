@@ -104,12 +104,18 @@ def fields_of_log(file: Path, log_format: LogFormat) -> tuple[tuple[str, ...], t
 
 @contextmanager
 def kept_or_temporary(folder: Path | None, prefix: str) -> Iterator[Path]:
-    """The folder itself, or a temporary one that is removed unless the block fails."""
+    """The folder itself, or a temporary one; after an error that one stays too, as the logs in it say why."""
     if folder is not None:
         yield folder
         return
     temporary = Path(tempfile.mkdtemp(prefix=prefix))
-    yield temporary
+    try:
+        yield temporary
+    except Exception:
+        raise
+    except BaseException:  # Ctrl-C
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     shutil.rmtree(temporary, ignore_errors=True)
 
 
