@@ -32,10 +32,7 @@ FLOW = (
     "streams.examples",
     "streams.training",
     "streams.ranking",
-    # What a site uses speaks the contracts, which stand in events and ranking.
-    "streams.kafka.event_producer",
-    "streams.kafka.rankings_consumer",
-    "streams.kafka.ranking_request",
+    "streams.clients",
     "streams.worker",
     "streams.app",
     "streams.supervisor",
@@ -50,7 +47,7 @@ KNOWN_BY = {
     "torch": ("models/", "streams/training/", "streams/ranking/scorer.py"),
     "safetensors": ("models/",),
     "faust": ("streams/kafka/", "streams/app.py", "*/agents.py"),
-    "kafka": ("streams/kafka/",),
+    "kafka": ("streams/kafka/", "streams/clients/"),
     "aiokafka": ("streams/kafka/",),
     "feast": ("streams/features/feast_*.py", "feature_repo/"),
 }

@@ -24,8 +24,8 @@ def rank(
     as_json: AsJson = False,
 ) -> None:
     """Send a rank request for a user and print the answer."""
+    from streams.clients.ranking_request import request_ranking
     from streams.clock import SystemClock
-    from streams.kafka.ranking_request import request_ranking
 
     settings = load_settings(bootstrap_servers=bootstrap_servers)
     ranking = request_ranking(

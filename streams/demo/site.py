@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from streams.clients.event_producer import EventProducer
+from streams.clients.rankings_consumer import RankingsConsumer
 from streams.clock import Clock
 from streams.demo.crowd import Crowd
 from streams.demo.ledger import Ledger
 from streams.demo.quality_board import QualityBoard
-from streams.kafka.event_producer import EventProducer
-from streams.kafka.rankings_consumer import RankingsConsumer
 from streams.settings import Settings
 
 __all__ = ["Site"]

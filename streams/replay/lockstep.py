@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
+from streams.clients.rankings_consumer import RankingsConsumer
 from streams.clock import Clock
 from streams.events.checked_log import CheckedRecord
 from streams.kafka.bulk_sender import BulkRecord, BulkSender
 from streams.kafka.group_offsets import GroupOffsets
-from streams.kafka.rankings_consumer import RankingsConsumer
 from streams.replay.barrier import Barrier
 from streams.replay.catalogue_barrier import wait_for_catalogue
 from streams.replay.evaluation import Evaluation

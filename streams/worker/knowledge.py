@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 from aiokafka.structs import ConsumerRecord
 
 from streams.clock import Clock
@@ -25,6 +26,7 @@ __all__ = ["Knowledge", "split_count_key"]
 Records = Sequence[ConsumerRecord[bytes, bytes]]
 _COUNTS = msgspec.json.Decoder(dict[str, Any])
 REFRESH_S = 1.0
+log = structlog.get_logger(__name__)
 
 
 def split_count_key(key: bytes) -> tuple[str, int]:
@@ -81,10 +83,16 @@ class Knowledge:
         """Take absolute counts; returns the slots they are about. Repeated and older records change nothing."""
         slots: list[int] = []
         for record in records:
-            item_id, source = split_count_key(record.key or b"")
-            if record.value is not None:
+            if record.value is None:
+                continue
+            try:
+                item_id, source = split_count_key(record.key or b"")
                 self.items.apply(source, item_id, _COUNTS.decode(record.value))
-                slots.append(self.items.slot(item_id))
+            except (ValueError, LookupError, TypeError) as error:
+                # The topic is ours alone: somebody wrote to it by mistake. Going on is right, silence is not.
+                log.warning("item_count_refused", partition=record.partition, offset=record.offset, reason=repr(error))
+                continue
+            slots.append(self.items.slot(item_id))
         return slots
 
     def partition_of(self, item_id: str) -> int:

@@ -1,15 +1,12 @@
 """One event on its way through the state: what every handler is given."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from streams.features.user_state import UserState
 from streams.settings import Settings
+from streams.worker.list_capture import ListCapture
 from streams.worker.outputs import Outputs
 from streams.worker.partition_state import PartitionState
-
-if TYPE_CHECKING:
-    from streams.worker.requests import ListCapture
 
 __all__ = ["Moment"]
 
@@ -25,7 +22,7 @@ class Moment:
     at_ms: int
     appended_at_ms: int
     watermark_ms: int
-    lists: "ListCapture"
+    lists: ListCapture
 
     @property
     def lateness_ms(self) -> int:

@@ -18,10 +18,10 @@ from streams.kafka.partitioner import partition_for
 from streams.ranking.record import Ranking
 from streams.settings import Settings
 from streams.worker.handlers import HANDLERS
+from streams.worker.list_capture import ListCapture
 from streams.worker.moment import Moment
 from streams.worker.outputs import Outputs, SourceRecord
 from streams.worker.partition_state import PartitionState
-from streams.worker.requests import ListCapture
 
 __all__ = ["Partition"]
 

@@ -12,11 +12,11 @@ from streams.features.feast_writer import FeatureRowWriter
 from streams.kafka.record_sender import RecordSender
 from streams.settings import Settings
 from streams.worker.knowledge import Knowledge
+from streams.worker.list_capture import ListCapture
 from streams.worker.open_partition import OpenPartition
 from streams.worker.outputs import Outputs
 from streams.worker.partition import Partition
 from streams.worker.recovery import open_state
-from streams.worker.requests import ListCapture
 
 __all__ = ["PartitionSet"]
 

@@ -20,9 +20,9 @@ from streams.ranking.task import RankTask
 from streams.ranking.value_model import check_score_weights
 from streams.settings import Settings
 from streams.worker.knowledge import Knowledge
+from streams.worker.list_capture import ListCapture
 from streams.worker.open_partition import OpenPartition
 from streams.worker.outputs import Outputs
-from streams.worker.requests import ListCapture
 from streams.worker.sent_records import ranking_records
 
 __all__ = ["Serving"]

@@ -11,13 +11,13 @@ import orjson
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from streams.clients.event_producer import EventProducer
+from streams.clients.rankings_consumer import RankingsConsumer
 from streams.clock import ManualClock
 from streams.errors import TopicError
 from streams.kafka.admin import create_topics
-from streams.kafka.event_producer import EventProducer
 from streams.kafka.local_broker import LocalBroker
 from streams.kafka.partitioner import partition_for
-from streams.kafka.rankings_consumer import RankingsConsumer
 from streams.ranking.record import RankedItem, Ranking, ranking_key
 from streams.settings import Settings
 
@@ -194,7 +194,7 @@ def test_while_kafka_is_away_calls_stay_short_and_what_was_buffered_arrives_afte
 
 def test_a_program_that_ends_without_closing_still_sends_what_it_took(settings: Settings) -> None:
     create_topics(settings)
-    program = "from streams.kafka.event_producer import EventProducer; EventProducer().search('u', 'last words')"
+    program = "from streams.clients.event_producer import EventProducer; EventProducer().search('u', 'last words')"
     environment = {**settings.to_env(), "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
     assert [orjson.loads(record.value)["query"] for record in records(settings, "events")] == ["last words"]

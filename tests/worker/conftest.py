@@ -9,9 +9,9 @@ from streams.features.items import ItemTable
 from streams.features.state_store import StateStore
 from streams.ranking.candidates import CandidateIndex
 from streams.settings import LabelSettings, Settings
+from streams.worker.list_capture import ListCapture
 from streams.worker.partition import Partition
 from streams.worker.partition_state import PartitionState
-from streams.worker.requests import ListCapture
 from tests.worker.event_log import START_MS, catalogue
 
 WINDOWS_S = {"click": 20.0, "dwell": 40.0, "cart": 60.0, "order": 120.0, "dislike": 60.0}

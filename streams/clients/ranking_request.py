@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from streams.clients.event_producer import EventProducer
+from streams.clients.rankings_consumer import RankingsConsumer
 from streams.clock import Clock
 from streams.errors import StalledError
-from streams.kafka.event_producer import EventProducer
-from streams.kafka.rankings_consumer import RankingsConsumer
 from streams.ranking.record import Ranking
 from streams.settings import Settings
 

@@ -11,11 +11,11 @@ from typing import Any, Self, TypedDict, Unpack
 
 import orjson
 
+from streams.clients.background_sender import BackgroundSender, Buffered, OnDrop
 from streams.clock import Clock, SystemClock
 from streams.errors import InvalidRecordError
 from streams.events.decode import decode_catalogue, decode_event
 from streams.events.rejection import Rejected
-from streams.kafka.background_sender import BackgroundSender, Buffered, OnDrop
 from streams.settings import Settings
 
 __all__ = ["EventProducer", "Given"]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from streams.clients.background_sender import Buffered
+from streams.clients.event_producer import EventProducer
 from streams.clock import ManualClock, SystemClock
 from streams.errors import InvalidRecordError
-from streams.kafka.background_sender import Buffered
-from streams.kafka.event_producer import EventProducer
 from streams.settings import Settings
 
 Drops = list[tuple[Buffered, str]]
