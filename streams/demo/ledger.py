@@ -49,6 +49,8 @@ class Ledger:
             self._take_impression(event)
         elif kind == "dwell":
             self._take_dwell(event)
+        elif kind == "forget":
+            self.users.pop(event["user_id"], None)
         elif kind in _COLUMN_OF_TYPE:
             self._add(event["user_id"], event["item_id"], _COLUMN_OF_TYPE[kind], 1)
         if kind in {"click", "view"}:

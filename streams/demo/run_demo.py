@@ -1,7 +1,6 @@
 """One `freshrank demo` from options to exit: sets a deployment up, runs the shop or the log on it, shows the result."""
 
 import json
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from streams.events.importers import LogFormat
 from streams.events.log_file import LogFile
 from streams.replay.evaluate_job import fields_of_log, kept_or_temporary
 from streams.replay.lockstep import lockstep_settings
+from streams.replay.own_topics import own_topics
 from streams.settings import Settings
 from streams.supervisor.deployment import Plan, running
 
@@ -49,11 +49,13 @@ class DemoResult:
 def run_demo(job: DemoJob, base: Settings, clock: Clock) -> DemoResult:
     """Run the demo. Raises FreshrankError when it cannot start or a role stalls; its folder then stays."""
     title = f"freshrank demo: {_describe(job)}"
-    if not job.has_own_broker:
-        base = base.model_copy(update={"topic_prefix": f"{base.topic_prefix}demo-{uuid.uuid4().hex[:8]}."})
-    with kept_or_temporary(job.data_dir, "freshrank-demo-") as folder, Screen("freshrank demo") as screen:
+    with (
+        kept_or_temporary(job.data_dir, "freshrank-demo-") as folder,
+        own_topics(base, "demo", has_own_broker=job.has_own_broker) as fresh,
+        Screen("freshrank demo") as screen,
+    ):
         _require_fresh(folder)
-        settings = _settings(job, base.model_copy(update={"data_dir": folder}))
+        settings = _settings(job, fresh.model_copy(update={"data_dir": folder}))
         screen.note(f"{title}; everything is kept in {folder}")
         with running(Plan(settings, has_own_broker=job.has_own_broker), screen.note) as deployment:
             screen.note(f"Kafka at {deployment.settings.bootstrap_servers}, worker and trainer are ready")

@@ -19,7 +19,15 @@ from streams.kafka.security import kafka_python_kwargs, unreachable
 from streams.settings import Settings
 from streams.topics import TopicSpec, topic_specs
 
-__all__ = ["TopicState", "admin_client", "create_topics", "describe_topics", "repair_topics", "require_topics"]
+__all__ = [
+    "TopicState",
+    "admin_client",
+    "create_topics",
+    "delete_topics",
+    "describe_topics",
+    "repair_topics",
+    "require_topics",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,13 @@ def repair_topics(settings: Settings) -> list[str]:
             needed = {name: needed for name, (_, needed) in state.differences.items()}
             client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, state.spec.name, needed)])
         return [state.spec.name for state in wrong]
+
+
+def delete_topics(settings: Settings) -> None:
+    """Remove our topics and what our groups committed on them; what does not exist is left out."""
+    with admin_client(settings) as client:
+        client.delete_topics([spec.name for spec in topic_specs(settings).values()], raise_errors=False)
+        client.delete_groups([settings.worker_group, settings.trainer_group])
 
 
 def _describe(client: Any, settings: Settings) -> list[TopicState]:

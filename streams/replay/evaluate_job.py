@@ -6,7 +6,6 @@ Everything runs in a temporary folder that goes when it ended well; after a fail
 import math
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from streams.events.importers import LogFormat, LogRecord, read_log
 from streams.events.log_file import STDIN, LogFile
 from streams.replay.evaluation import Evaluation, Quality, lists_after_split, measure
 from streams.replay.lockstep import LockstepRun, lockstep_settings
+from streams.replay.own_topics import own_topics
 from streams.replay.progress import ReplayProgress
 from streams.settings import Settings
 from streams.supervisor.deployment import Plan, running
@@ -77,11 +77,12 @@ async def run_evaluation(
 async def rank_log(job: EvaluationJob, base: Settings, clock: Clock, progress: ReplayProgress) -> Evaluation:
     """Run the log through a deployment of its own; the evaluation holds every list as it was ranked."""
     fields = fields_of_log(job.file, job.log_format)
-    if not job.has_own_broker:
-        base = base.model_copy(update={"topic_prefix": f"{base.topic_prefix}evaluate-{uuid.uuid4().hex[:8]}."})
     evaluation = Evaluation(job.seed)
-    with kept_or_temporary(job.data_dir, "freshrank-evaluate-") as folder:
-        settings = lockstep_settings(base, folder, fields, job.seed)
+    with (
+        kept_or_temporary(job.data_dir, "freshrank-evaluate-") as folder,
+        own_topics(base, "evaluate", has_own_broker=job.has_own_broker) as fresh,
+    ):
+        settings = lockstep_settings(fresh, folder, fields, job.seed)
         with running(Plan(settings, has_own_broker=job.has_own_broker), progress.say) as deployment:
             log = LogFile(job.file)
             run = LockstepRun(

@@ -80,3 +80,10 @@ def test_differences_name_entity_column_sent_and_found() -> None:
     }
     assert ledger.wrong_users({}) == {"u": {"clicks_total": (2, 0)}}
     assert ledger.wrong_users({"u": {"clicks_total": None}}) == {"u": {"clicks_total": (2, 0)}}
+
+
+def test_a_forgotten_user_starts_anew_and_items_keep_what_they_counted() -> None:
+    ledger = _ledger(_event("click", item_id="a"), _event("forget"), _event("view", item_id="a"))
+
+    assert ledger.users == {"u": {"views_total": 1}}
+    assert ledger.items == {"a": {"clicks_total": 1, "views_total": 1}}

@@ -10,6 +10,7 @@ import pytest
 from streams.clock import SystemClock
 from streams.demo.crowd import Crowd, browse_virtually
 from streams.demo.world import World, WorldSpec
+from streams.kafka.admin import admin_client
 from streams.kafka.local_broker import LocalBroker
 from streams.replay.evaluate_job import EvaluationJob, rank_log
 from streams.replay.evaluation import Evaluation
@@ -73,6 +74,8 @@ async def test_another_future_changes_no_score_before_it(
     second = await _ranked(other, tmp_path / "second", kafka, settings)
 
     assert first.unanswered() == []
+    with admin_client(settings) as client:
+        assert not [name for name in client.list_topics() if name.startswith(settings.topic_prefix)]
     assert any(one.model_version for one in first.lists[:LISTS_BEFORE]), "no model was in play: nothing is proved"
     for one, same in zip(first.lists[:LISTS_BEFORE], second.lists[:LISTS_BEFORE], strict=True):
         assert one.slate_id == same.slate_id
