@@ -1,5 +1,9 @@
-"""Follows the logs of the roles and shows what is new, each line with the role's name before it."""
+"""Follows the logs of the roles and shows what is new, each line with the role's name before it.
 
+The files hold JSON, for machines; here a line becomes time, level, event and fields, for a person.
+"""
+
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -29,7 +33,19 @@ class LogTail:
         whole = added[: added.rfind(b"\n") + 1]
         self._read_bytes[name] += len(whole)
         for line in whole.decode(errors="replace").splitlines():
-            self._show(f"{name}  {line}")
+            self._show(f"{name:<8}  {_readable(line)}")
+
+
+def _readable(line: str) -> str:
+    """One of our JSON lines in plain words; any other line as it is."""
+    try:
+        found = json.loads(line)
+        at, level, event = found.pop("timestamp")[11:19], found.pop("level"), found.pop("event")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return line
+    trace = found.pop("exception", "")
+    fields = " ".join(f"{name}={value}" for name, value in found.items() if name not in {"role", "logger"})
+    return f"{at} {level:<7} {event}  {fields}".rstrip() + (f"\n{trace}" if trace else "")
 
 
 def _size(path: Path) -> int:

@@ -1,5 +1,6 @@
 """Following logs: whole lines, once, also after a log was set aside."""
 
+import json
 from pathlib import Path
 
 from streams.supervisor.log_tail import LogTail
@@ -28,4 +29,25 @@ def test_a_log_that_was_set_aside_is_read_from_its_start(tmp_path: Path) -> None
     log.write_text("new\n")
     tail.read()
 
-    assert shown == ["trainer  new"]
+    assert shown == ["trainer   new"]
+
+
+def test_json_lines_become_words(tmp_path: Path) -> None:
+    log, shown = tmp_path / "trainer.log", list[str]()
+    tail = LogTail({"trainer": log}, shown.append)
+    about = {"timestamp": "2026-11-21T05:51:02.1Z", "role": "trainer", "logger": "streams.training"}
+    lines = [
+        {**about, "level": "info", "event": "round_ended", "decision": "published", "seconds": 0.3},
+        {**about, "level": "error", "event": "trainer_failed", "exception": "Traceback\nValueError: torn"},
+        {"level": "info"},
+        ["no record of ours"],
+    ]
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    tail.read()
+
+    assert shown == [
+        "trainer   05:51:02 info    round_ended  decision=published seconds=0.3",
+        "trainer   05:51:02 error   trainer_failed\nTraceback\nValueError: torn",
+        'trainer   {"level": "info"}',
+        'trainer   ["no record of ours"]',
+    ]
