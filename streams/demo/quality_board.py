@@ -26,11 +26,16 @@ class Period:
 
 
 class QualityBoard:
-    """Sorts shown lists into periods of `period_s` from `starts_at_ms` on. Only lists with candidates can be judged."""
+    """Sorts shown lists into `num_periods` of `period_s` from `starts_at_ms` on; a straggler belongs to the last.
 
-    def __init__(self, world: World, weights: Mapping[str, float], starts_at_ms: int, period_s: float) -> None:
+    Only lists whose candidates the site named can be judged.
+    """
+
+    def __init__(
+        self, world: World, weights: Mapping[str, float], starts_at_ms: int, *, period_s: float, num_periods: int
+    ) -> None:
         self._world, self._weights = world, weights
-        self._starts_at_ms, self.period_s = starts_at_ms, period_s
+        self._starts_at_ms, self._num_periods, self.period_s = starts_at_ms, num_periods, period_s
         self.periods: list[Period] = []
         self.num_unanswered = 0
 
@@ -61,7 +66,7 @@ class QualityBoard:
         return beats and (len(judged) == 1 or last.quality("freshrank") > first.quality("freshrank"))
 
     def _period(self, at_ms: int) -> Period:
-        number = int((at_ms - self._starts_at_ms) / (1000 * self.period_s))
+        number = min(int((at_ms - self._starts_at_ms) / (1000 * self.period_s)), self._num_periods - 1)
         while len(self.periods) <= number:
             self.periods.append(Period())
         return self.periods[number]

@@ -67,8 +67,14 @@ class ShopDemo:
         starts_at_ms = clock.now_ms()
         world = World(WorldSpec(seed=self.seed, num_items=NUM_ITEMS, num_users=NUM_USERS, starts_at_ms=starts_at_ms))
         self.figures.total_s = 60 * self.minutes
-        period_s = max(_PERIOD_MIN_S, self.figures.total_s / _PERIODS)
-        board = QualityBoard(world, settings.ranking.score_weights, starts_at_ms, period_s)
+        num_periods = max(1, min(_PERIODS, int(self.figures.total_s / _PERIOD_MIN_S)))
+        board = QualityBoard(
+            world,
+            settings.ranking.score_weights,
+            starts_at_ms,
+            period_s=self.figures.total_s / num_periods,
+            num_periods=num_periods,
+        )
         crowd = Crowd(world, crowd_size(world, EVENTS_PER_S), starts_at_ms, self.seed)
         with Site(settings, crowd, board, clock) as site, Monitor(settings, self._urls) as monitor:
             site.put_catalogue(world.catalogue())

@@ -19,7 +19,7 @@ def world() -> World:
 
 def _board(world: World, is_oracle_from_s: float) -> QualityBoard:
     """Lists as asked at first, and the oracle's from some second on, for 40 seconds."""
-    board = QualityBoard(world, WEIGHTS, START_MS, period_s=10.0)
+    board = QualityBoard(world, WEIGHTS, START_MS, period_s=10.0, num_periods=4)
     rng = np.random.default_rng(0)
     for second in range(40):
         user, asked = second % 30, rng.choice(60, 24, replace=False)
@@ -41,13 +41,21 @@ def test_the_oracles_lists_have_quality_1_and_the_sites_order_its_own(world: Wor
 def test_lists_that_stay_as_asked_have_not_improved(world: World) -> None:
     assert _board(world, is_oracle_from_s=10.0).has_improved()
     assert not _board(world, is_oracle_from_s=99.0).has_improved()
-    assert not QualityBoard(world, WEIGHTS, START_MS, period_s=10.0).has_improved()
+    assert not QualityBoard(world, WEIGHTS, START_MS, period_s=10.0, num_periods=4).has_improved()
 
 
 def test_lists_without_candidates_are_not_judged_and_missing_answers_are_counted(world: World) -> None:
-    board = QualityBoard(world, WEIGHTS, START_MS, period_s=10.0)
+    board = QualityBoard(world, WEIGHTS, START_MS, period_s=10.0, num_periods=4)
     board.take(Shown(0, "home", np.arange(12), None, START_MS, is_answered=True))
     board.take(Shown(0, "shelf", np.arange(12), np.arange(24), START_MS, is_answered=False))
 
     assert [period.num_lists for period in board.periods] == [1]
     assert board.num_unanswered == 1
+
+
+def test_a_list_after_the_end_belongs_to_the_last_period(world: World) -> None:
+    board = QualityBoard(world, WEIGHTS, START_MS, period_s=10.0, num_periods=2)
+    for second in (5, 15, 21):
+        board.take(Shown(0, "s", np.arange(12), np.arange(24), START_MS + 1000 * second, is_answered=True))
+
+    assert [period.num_lists for period in board.periods] == [1, 2]
