@@ -5,11 +5,12 @@ before its impression (it waits) or after the window was closed (its labels are 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from streams.examples.label_windows import window_ms
 from streams.examples.slates import Slate, Waiting
 
-__all__ = ["TASK_OF_TYPE", "act", "show"]
+__all__ = ["TASK_OF_TYPE", "ShownNow", "act", "show"]
 
 # The task that an event type labels. A cancel takes the order's label back.
 TASK_OF_TYPE: Mapping[str, str] = {
@@ -22,24 +23,38 @@ TASK_OF_TYPE: Mapping[str, str] = {
 }
 # Actions kept for a slate not seen yet; a flood beyond it is not worth remembering.
 MAX_WAITING = 200
+# A page without end may keep one slate id for hours. With ids of 256 bytes a record of so many items and their labels
+# is about 1 MB, half of what Kafka takes; and it is written anew with every part that is shown.
+MAX_SLATE_ITEMS = 2000
 
 
-def show(
-    slate: Slate, slots: Sequence[int], at_ms: int, windows_s: Mapping[str, float], lateness_ms: int
-) -> tuple[list[int], set[str]]:
-    """Add what an impression shows. Returns the new places, and the tasks that waiting actions labelled."""
-    first = len(slate.slots)
-    slate.slots += [slot for slot in dict.fromkeys(slots) if slot not in slate.slots]
-    new = list(range(first, len(slate.slots)))
-    if new:
+@dataclass(frozen=True, slots=True)
+class ShownNow:
+    """What an impression added. `beyond`: slots that the full slate has no place for; it remembers nothing of them."""
+
+    places: list[int] = field(default_factory=list)
+    beyond: list[int] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
+
+
+def show(slate: Slate, slots: Sequence[int], at_ms: int, windows_s: Mapping[str, float], lateness_ms: int) -> ShownNow:
+    """Add what an impression shows: new places, and the tasks that waiting actions labelled."""
+    first, known = len(slate.slots), set(slate.slots)
+    new = [slot for slot in dict.fromkeys(slots) if slot not in known]
+    room = max(MAX_SLATE_ITEMS - first, 0)
+    slate.slots += new[:room]
+    found = ShownNow(list(range(first, len(slate.slots))), new[room:])
+    if found.places:
         slate.num_parts += 1
     if not slate.shown_at_ms:
         slate.shown_at_ms = at_ms
-    waiting, slate.waiting = slate.waiting, []
-    changed = set[str]()
+    known.update(new[:room])
+    waiting = slate.waiting
+    slate.waiting = [action for action in waiting if action.slot not in known]
     for action in waiting:
-        changed |= act(slate, action, windows_s, lateness_ms)
-    return new, changed
+        if action.slot in known:
+            found.changed.update(act(slate, action, windows_s, lateness_ms))
+    return found
 
 
 def act(slate: Slate, action: Waiting, windows_s: Mapping[str, float], lateness_ms: int) -> set[str]:

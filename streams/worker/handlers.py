@@ -41,17 +41,22 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
     if offer is not None:
         slate.policy, slate.model_version = offer.policy, offer.model_version
         slate.propensities = dict(zip(offer.slots, offer.propensities, strict=True))
-    places, changed = show(slate, list(positions), now.at_ms, state.windows_s, now.lateness_ms)
+    found = show(slate, list(positions), now.at_ms, state.windows_s, now.lateness_ms)
     user.touch(now.at_ms, event.get("session_id"))
-    if places:
-        new = [slate.slots[place] for place in places]
+    if found.places:
+        new = [slate.slots[place] for place in found.places]
         now.out.example(_shown(now, slate, new, [positions[slot] for slot in new]))
         now.out.counts["shown"] += 1
+        user.add_answers(Answers(slate.slate_id, slate.surface, now.at_ms, new, [0] * len(new)))
         _count_shown(now, slate, new, is_first=is_first)
+    if found.beyond:
+        # Seen all the same: counted, though there is no place left to learn from.
+        now.out.counts["slate_full"] += len(found.beyond)
+        _count_shown(now, slate, found.beyond, is_first=False)
     state.slate_changed(slate)
     if is_first:
         state.deadlines.add(next_deadline_ms(slate, state.windows_s), slate.key)
-    _labels_changed(now, slate, changed)
+    _labels_changed(now, slate, found.changed)
     state.changed(user)
 
 
@@ -85,7 +90,6 @@ def _count_shown(now: Moment, slate: Slate, slots: list[int], *, is_first: bool)
     state.items_changed(slots)
     user.count(0, now.at_ms, len(slots))
     user.num_slates += is_first
-    user.add_answers(Answers(slate.slate_id, slate.surface, now.at_ms, slots, [0] * len(slots)))
     for place in slate.labels.get("click", ()):
         user.answer(slate.slate_id, slate.slots[place], 1)
 

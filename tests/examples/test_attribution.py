@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.examples.attribution import MAX_WAITING, TASK_OF_TYPE, act, show
+from streams.examples.attribution import MAX_SLATE_ITEMS, MAX_WAITING, TASK_OF_TYPE, ShownNow, act, show
 from streams.examples.slates import Slate, Waiting
 from tests.examples.sample_slates import LATENESS_MS, SHOWN_MS, WINDOWS_S, action, slate
 
@@ -112,20 +112,21 @@ def test_a_heartbeat_replaces_the_one_before_and_the_final_one_ends_the_visit() 
 def test_an_action_on_an_item_not_shown_yet_waits_for_its_part() -> None:
     shown = slate(TEA)
     assert act(shown, action("click", CUP, 1), WINDOWS_S, LATENESS_MS) == set()
-    new, changed = show(shown, [TEA, CUP], SHOWN_MS + 2000, WINDOWS_S, LATENESS_MS)
-    assert (new, changed, shown.slots, shown.labels) == ([1], {"click"}, [TEA, CUP], {"click": {1: 1.0}})
+    found = show(shown, [TEA, CUP], SHOWN_MS + 2000, WINDOWS_S, LATENESS_MS)
+    assert found == ShownNow([1], [], {"click"})
+    assert (shown.slots, shown.labels) == ([TEA, CUP], {"click": {1: 1.0}})
     assert (shown.num_parts, shown.shown_at_ms, shown.waiting) == (2, SHOWN_MS, [])
 
 
 def test_an_impression_that_shows_nothing_new_is_no_part() -> None:
     shown = slate(TEA, ALE)
-    assert show(shown, [ALE, ALE, TEA], SHOWN_MS + 1, WINDOWS_S, LATENESS_MS) == ([], set())
+    assert show(shown, [ALE, ALE, TEA], SHOWN_MS + 1, WINDOWS_S, LATENESS_MS) == ShownNow()
     assert (shown.num_parts, shown.slots, shown.shown_at_ms) == (1, [TEA, ALE], SHOWN_MS)
 
 
 def test_an_item_named_twice_in_one_impression_has_one_place() -> None:
     shown = Slate("u1", "s1", SHOWN_MS)
-    assert show(shown, [TEA, ALE, TEA], SHOWN_MS, WINDOWS_S, LATENESS_MS) == ([0, 1], set())
+    assert show(shown, [TEA, ALE, TEA], SHOWN_MS, WINDOWS_S, LATENESS_MS) == ShownNow([0, 1])
     assert shown.slots == [TEA, ALE]
 
 
@@ -134,6 +135,15 @@ def test_a_flood_of_waiting_actions_is_bounded() -> None:
     for number in range(MAX_WAITING + 5):
         act(shown, action("click", 100 + number, 1), WINDOWS_S, LATENESS_MS)
     assert len(shown.waiting) == 200
+
+
+def test_a_page_without_end_has_two_thousand_places_and_the_rest_is_beyond() -> None:
+    shown = slate(*range(1, MAX_SLATE_ITEMS))
+    act(shown, action("click", 5001, 1), WINDOWS_S, LATENESS_MS)
+    found = [show(shown, slots, SHOWN_MS, WINDOWS_S, LATENESS_MS) for slots in ([7, 5000, 5001, 8], [5001, 5000, 5002])]
+    assert found == [ShownNow([1999], [5001]), ShownNow([], [5001, 5002])]
+    assert (len(shown.slots), shown.num_parts, shown.labels) == (2000, 2, {})
+    assert [waiting.slot for waiting in shown.waiting] == [5001]
 
 
 TIMES_S = st.sampled_from([-6, -5, -1, 0, 1, 2, 9.999, 10, 10.001, 20, 30, 60, 61])

@@ -1,0 +1,38 @@
+"""What single types of event do to the state and send."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from streams.examples.records import Shown, decode_record
+from streams.features.state_store import StateStore
+from streams.worker.partition import Partition
+from tests.worker.event_log import START_MS, records
+
+Open = Callable[[Path], tuple[Partition, StateStore]]
+
+
+def event(kind: str, at_s: float, **fields: Any) -> dict[str, Any]:
+    at_ms = START_MS + int(at_s * 1000)
+    return {"type": kind, "event_id": f"{kind}{at_s}", "user_id": "u1", "occurred_at_ms": at_ms, **fields}
+
+
+def impression(at_s: float, *items: str, surface: str = "home") -> dict[str, Any]:
+    shown = [{"item_id": item, "position": place} for place, item in enumerate(items)]
+    return event("impression", at_s, slate_id="s1", surface=surface, items=shown)
+
+
+def test_what_a_full_slate_has_no_place_for_is_counted_and_not_learned(open_engine: Open, tmp_path: Path) -> None:
+    engine, store = open_engine(tmp_path / "state")
+    parts = [[f"p{n}" for n in range(start, start + 450)] for start in range(0, 2250, 450)]
+    outputs = engine.process(records([impression(number, *part) for number, part in enumerate(parts)]))
+    user, items = engine.state.user("u1"), engine.state.items
+    remembered = [(len(answers.slots), items.item_ids[answers.slots[-1]]) for answers in user.answers]
+    counted = [int(items.totals[items.slot(item), 0]) for part in parts for item in part]
+    store.close()
+
+    shown = [record for record in (decode_record(raw) for _, raw in outputs.examples) if isinstance(record, Shown)]
+    assert [len(record.items) for record in shown] == [450, 450, 450, 450, 200]
+    assert (outputs.counts["shown"], outputs.counts["slate_full"]) == (5, 250)
+    assert (user.totals[0], user.num_slates, remembered) == (2250, 1, [(200, "p1999")])
+    assert counted == [1] * 2250
