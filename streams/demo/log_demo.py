@@ -91,6 +91,8 @@ class LogDemo:
     def _add_row(self, evaluation: Evaluation) -> None:
         """Judge the lists since the last row; their clicks are in, but for the last few."""
         lists = evaluation.lists[self._judged :]
+        if not lists:
+            return
         self._judged = len(evaluation.lists)
         ndcg = measure(lists).ndcg_at_10
         quality = {ranker: ndcg[ranker] for ranker in _RANKERS}
