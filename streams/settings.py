@@ -75,7 +75,7 @@ class WorkerSettings(Section):
     backlog_flush_interval_s: float = Field(1.0, gt=0, description="the same while more than a chunk is waiting")
     commit_interval_s: float = Field(1.0, gt=0, description="how often acked offsets are committed to Kafka")
     session_timeout_s: float = Field(6.0, gt=0, description="a dead worker's partitions move after this")
-    cached_users: int = Field(50_000, ge=100, description="users in memory, per process; the rest are on disk")
+    cached_users: int = Field(20_000, ge=100, description="users in memory, per process; the rest are on disk")
     max_ahead_s: int = Field(86_400, ge=0, description="event times further ahead of append time are rejected")
     allowed_lateness_s: float = Field(5.0, ge=0, description="watermark = latest event time less this")
     idle_watermark_s: float = Field(

@@ -117,10 +117,18 @@ def _tell(settings: "Settings", version: int, cause: Literal["promote", "rollbac
     import asyncio
 
     from streams.clock import SystemClock
-    from streams.training.announcement import announcement_of
+    from streams.training.announcement import NUM_BEFORE, announcement_of
 
-    folder, now_ms = _registry(settings).path(version), SystemClock().now_ms()
-    asyncio.run(_announce(settings, announcement_of(settings, version, folder, cause=cause, published_at_ms=now_ms)))
+    registry = _registry(settings)
+    announcement = announcement_of(
+        settings,
+        version,
+        registry.path(version),
+        cause=cause,
+        published_at_ms=SystemClock().now_ms(),
+        before=registry.folders_before(NUM_BEFORE),
+    )
+    asyncio.run(_announce(settings, announcement))
     typer.echo(json.dumps({"champion_version": version}) if as_json else f"version {version} is the champion now")
 
 

@@ -17,23 +17,36 @@ UNSHOWN_MS = 30 * 60_000
 
 
 class Deadlines:
-    """Slate keys by the watermark at which they need attention. Entries may be stale; the slate decides."""
+    """Slates by the watermark at which they need attention. Entries may be stale; the slate decides."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, str]] = []
+        self._heap: list[tuple[int, int, str]] = []
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, at_ms: int, slate_key: str) -> None:
+    def add(self, at_ms: int, slate: Slate) -> None:
         """Look at the slate when the watermark reaches `at_ms`."""
-        heapq.heappush(self._heap, (at_ms, slate_key))
+        heapq.heappush(self._heap, (at_ms, slate.created_at_ms, slate.key))
+
+    @property
+    def earliest_ms(self) -> int | None:
+        """The watermark at which the next slate is due; None without any."""
+        return self._heap[0][0] if self._heap else None
 
     def pop_due(self, watermark_ms: int) -> str | None:
         """The key of the earliest slate that is due, or None."""
         if self._heap and self._heap[0][0] <= watermark_ms:
-            return heapq.heappop(self._heap)[1]
+            return heapq.heappop(self._heap)[2]
         return None
+
+    def pop_oldest(self, num: int) -> list[str]:
+        """Take out the `num` entries made for the oldest slates, oldest first. Costs a pass over all."""
+        oldest = heapq.nsmallest(num, self._heap, key=lambda entry: entry[1:])
+        taken = set(oldest)
+        self._heap = [entry for entry in self._heap if entry not in taken]
+        heapq.heapify(self._heap)
+        return [key for _, _, key in oldest]
 
 
 def window_ms(windows_s: Mapping[str, float], task: str) -> int:

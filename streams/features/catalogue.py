@@ -64,6 +64,10 @@ class CatalogueColumns:
             self.in_stock[found] = True
         return found
 
+    def find(self, item_id: str) -> int | None:
+        """The slot of an item id; None when it was never met, so that asking costs no memory."""
+        return self._slot_of.get(item_id)
+
     def slots(self, item_ids: Sequence[str]) -> NDArray[np.int32]:
         """int32[n] slots, made when new."""
         return np.array([self.slot(item_id) for item_id in item_ids], np.int32)

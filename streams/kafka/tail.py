@@ -12,6 +12,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from streams.errors import StateError
 from streams.kafka.security import aiokafka_kwargs
 from streams.settings import Settings
 
@@ -84,7 +85,10 @@ class TopicTail:
 async def read_partition(
     settings: Settings, topic: str, partition: int, from_offset: int, on_records: OnRecords
 ) -> int:
-    """Read one partition from an offset (or what is left of it) to its end; returns the next offset."""
+    """Read one partition from an offset (or what is left of it) to its end; returns the next offset.
+
+    Raises StateError when the partition ends before the offset.
+    """
     consumer = _consumer(settings)
     await consumer.start()
     try:
@@ -92,6 +96,12 @@ async def read_partition(
         consumer.assign([tp])
         end: int = (await consumer.end_offsets([tp]))[tp]
         first: int = (await consumer.beginning_offsets([tp]))[tp]
+        if from_offset > end:
+            raise StateError(
+                f"offset {from_offset} of {topic} partition {partition} was asked for, but it ends at {end}: the topic "
+                "was made anew, or this is another cluster; use the cluster that the data folder belongs to, or start "
+                "with an empty data folder"
+            )
         position: int = max(from_offset, first)
         consumer.seek(tp, position)
         while position < end:

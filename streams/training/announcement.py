@@ -1,5 +1,6 @@
 """The record on `model-updates`: which version is to serve, where it lies, and why."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,8 +9,11 @@ import msgspec
 from models.tasks import task_hash
 from streams.settings import Settings
 
-__all__ = ["KEY", "Announcement", "announcement_of", "decode_announcement", "encode_announcement"]
+__all__ = ["KEY", "NUM_BEFORE", "Announcement", "announcement_of", "decode_announcement", "encode_announcement"]
 
+Cause = Literal["round", "restart", "promote", "rollback"]
+# Champions named beside the newest, for workers that start while it is damaged.
+NUM_BEFORE = 3
 # One model serves all surfaces; compaction keeps its newest announcement.
 KEY = b"ranker"
 
@@ -17,7 +21,8 @@ KEY = b"ranker"
 class Announcement(msgspec.Struct, kw_only=True, frozen=True):
     """A version to serve; the manifest in its folder holds file hashes and the gate's report.
 
-    `location`: the folder, relative to the models folder of the reader's data folder, or absolute.
+    `location`: the folder, relative to the models folder of the reader's data folder, or absolute. `before`: those of
+    the champions before it, newest first, for a worker that starts while this version is damaged.
     """
 
     version: int
@@ -25,24 +30,29 @@ class Announcement(msgspec.Struct, kw_only=True, frozen=True):
     feature_schema: str
     tasks: str
     published_at_ms: int
-    cause: Literal["round", "restart", "promote", "rollback"]
+    cause: Cause
+    before: list[str] = []
 
 
 def announcement_of(
-    settings: Settings, version: int, folder: Path, *, cause: Literal["round", "restart", "promote", "rollback"],
-    published_at_ms: int,
-) -> Announcement:  # fmt: skip
-    """The announcement of a version in `folder`, under the hashes of these settings."""
-    is_ours = folder.parent.resolve() == (settings.data_dir / "models").resolve()
+    settings: Settings, version: int, folder: Path, *, cause: Cause, published_at_ms: int, before: Sequence[Path] = ()
+) -> Announcement:
+    """The announcement of a version in `folder`, under the hashes of these settings. `before`: earlier champions."""
     return Announcement(
         version=version,
-        # Relative, so that a data folder can be moved, or mounted elsewhere on another machine.
-        location=folder.name if is_ours else str(folder.resolve()),
+        location=_location(settings, folder),
+        before=[_location(settings, earlier) for earlier in before],
         feature_schema=settings.catalogue.schema_.hash,
         tasks=task_hash(settings.labels.tasks),
         published_at_ms=published_at_ms,
         cause=cause,
     )
+
+
+def _location(settings: Settings, folder: Path) -> str:
+    """Relative where it can be, so that a data folder can be moved, or mounted elsewhere on another machine."""
+    is_ours = folder.parent.resolve() == (settings.data_dir / "models").resolve()
+    return folder.name if is_ours else str(folder.resolve())
 
 
 _DECODER = msgspec.json.Decoder(Announcement)

@@ -75,6 +75,11 @@ class Registry:
             found.append(Version(number, self.path(number), number == champion, manifest))
         return found
 
+    def folders_before(self, num: int) -> list[Path]:
+        """Folders of the last `num` champions before the present one that are still on disk, newest first."""
+        kept = set(self.numbers())
+        return [self.path(version) for version in self.champions().before if version in kept][:num]
+
     def path(self, version: int) -> Path:
         """Folder of a version."""
         return self.folder / f"{version:06d}"

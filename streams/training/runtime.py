@@ -24,7 +24,7 @@ from streams.observability.metrics import TrainerMetrics
 from streams.observability.web import RoleServer
 from streams.settings import Settings
 from streams.topics import topic_specs
-from streams.training.announcement import KEY, announcement_of, decode_announcement, encode_announcement
+from streams.training.announcement import KEY, NUM_BEFORE, announcement_of, decode_announcement, encode_announcement
 from streams.training.example_intake import ExampleIntake
 from streams.training.replay_buffer import ReplayBuffer
 from streams.training.round_outcome import tell_round
@@ -135,7 +135,12 @@ class TrainerRuntime:
         registry = self._rounds.registry
         version = registry.champions().version
         announcement = announcement_of(
-            self.settings, version, registry.path(version), cause=cause, published_at_ms=self._clock.now_ms()
+            self.settings,
+            version,
+            registry.path(version),
+            cause=cause,
+            published_at_ms=self._clock.now_ms(),
+            before=registry.folders_before(NUM_BEFORE),
         )
         self._announced = version
         topic = self._topics["model-updates"].name

@@ -3,8 +3,8 @@
 Read from the start of their topics outside the group; a worker is ready when it has read both to their ends.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,8 +24,11 @@ from streams.topics import topic_specs
 __all__ = ["Knowledge", "split_count_key"]
 
 Records = Sequence[ConsumerRecord[bytes, bytes]]
+Refused = tuple[ConsumerRecord[bytes, bytes], Rejected]
 _COUNTS = msgspec.json.Decoder(dict[str, Any])
 REFRESH_S = 1.0
+# Bad catalogue records kept for whoever has to dead-letter them; a topic full of rubbish must not fill the memory.
+MAX_REJECTED = 1_000
 log = structlog.get_logger(__name__)
 
 
@@ -36,17 +39,15 @@ def split_count_key(key: bytes) -> tuple[str, int]:
 
 
 class Knowledge:
-    """Item table and candidate index, kept up to date by two tails. `reject` takes catalogue records that are bad."""
+    """Item table and candidate index, kept up to date by two tails. `rejected`: bad catalogue records, by partition."""
 
-    def __init__(
-        self, settings: Settings, clock: Clock, reject: Callable[[ConsumerRecord[bytes, bytes], Rejected], None]
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         topics = topic_specs(settings)
         self.items = ItemTable(settings.catalogue, settings.num_partitions)
         self.index = CandidateIndex(settings.ranking.candidates)
         self.counts: Counter[str] = Counter()
-        self._clock, self._reject = clock, reject
-        self._is_following = False
+        self.rejected: defaultdict[int, deque[Refused]] = defaultdict(lambda: deque(maxlen=MAX_REJECTED))
+        self._clock = clock
         self.catalogue = TopicTail(settings, topics["catalogue"].name, self._on_catalogue)
         self.item_counts = TopicTail(settings, topics["item-counts"].name, self.on_item_counts)
         self._refreshed_at_s = float("-inf")
@@ -55,14 +56,13 @@ class Knowledge:
         """Read both topics to their ends, then follow them. Raises BrokerUnreachableError."""
         await self.catalogue.start()
         await self.item_counts.start()
-        self._is_following = True
 
     async def stop(self) -> None:
         """Stop following."""
         await self.catalogue.stop()
         await self.item_counts.stop()
 
-    def _on_catalogue(self, _: int, records: Records) -> None:
+    def _on_catalogue(self, partition: int, records: Records) -> None:
         for record in records:
             if record.value is None:
                 slot = self.items.remove((record.key or b"").decode(errors="replace"))
@@ -70,9 +70,7 @@ class Knowledge:
                 continue
             item = decode_catalogue(record.value)
             if isinstance(item, Rejected):
-                # What was there at start was rejected by an earlier run: one dead letter is enough.
-                if self._is_following:
-                    self._reject(record, item)
+                self.rejected[partition].append((record, item))
                 continue
             slot = self.items.upsert(item, record.timestamp)
             self.index.queries.update(slot, item_words(item))

@@ -80,21 +80,30 @@ class ModelFollower:
         newest = self._newest
         if newest is None or newest.version == self._scorer.version:
             return
-        folder = Path(newest.location)
+        is_swapped = await self._swap(newest.location)
+        # A worker that starts while the newest version is damaged serves one before it, as those that run do.
+        for location in newest.before:
+            if is_swapped or self._scorer.version:
+                break
+            is_swapped = await self._swap(location)
+        if is_swapped:
+            self._published_at_ms = newest.published_at_ms
+            self._metrics.model_version.set(self._scorer.version)
+            log.info("model_swapped", model_version=self._scorer.version)
+            self._on_swap()
+
+    async def _swap(self, location: str) -> bool:
+        folder = Path(location)
         if not folder.is_absolute():
             folder = self._settings.data_dir / "models" / folder
         hashes = self._settings.catalogue.schema_.hash, task_hash(self._settings.labels.tasks)
         try:
-            loaded = await asyncio.to_thread(load_model, folder, *hashes)
-            self._scorer.swap(loaded)
+            self._scorer.swap(await asyncio.to_thread(load_model, folder, *hashes))
         except CheckpointError as error:
             self._metrics.models_refused.labels(type(error).__name__).inc()
-            log.warning("model_refused", model_version=newest.version, serving=self._scorer.version, reason=str(error))
-            return
-        self._published_at_ms = newest.published_at_ms
-        self._metrics.model_version.set(newest.version)
-        log.info("model_swapped", model_version=newest.version)
-        self._on_swap()
+            log.warning("model_refused", folder=location, serving=self._scorer.version, reason=str(error))
+            return False
+        return True
 
     def observe_age(self) -> None:
         """Set the gauge of the serving model's age."""

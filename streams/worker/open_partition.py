@@ -46,14 +46,14 @@ class OpenPartition:
         rows: FeatureRowWriter,
     ) -> None:
         self.engine = engine
-        self._settings, self._clock = settings, clock
+        self._clock = clock
         self._store, self._changelog, self._sender, self._rows = store, changelog, sender, rows
         self._topics = topic_specs(settings)
         self._outputs: list[OutRecord] = []
         self._sending: list[asyncio.Task[None]] = []
         self._unacked: list[Callable[[], Any]] = []
         self._forgotten: list[str] = []
-        self._has_changes = False
+        self._has_changes = self._is_broken = False
         self._flushing = asyncio.Lock()
 
     @property
@@ -79,34 +79,48 @@ class OpenPartition:
         self._sending.append(sending)
         self._has_changes = True
 
-    async def flush(self) -> None:
-        """Make everything processed so far durable; see the module for the order."""
+    async def flush(self, cached_users: int) -> None:
+        """Make everything processed so far durable; see the module for the order. Keeps `cached_users` in memory.
+
+        Raises StateError after a flush that failed: its changes are taken from memory and on no disk, so going on would
+        write an offset that includes them. The partition must be opened anew.
+        """
         async with self._flushing:
+            if self._is_broken:
+                raise StateError(
+                    f"partition {self.engine.state.number}: an earlier flush failed, and its changes are not on disk; "
+                    "nothing more is written: restart the worker, the events since come again"
+                )
             if not self._has_changes:
                 return
-            self._has_changes = False
-            outputs, self._outputs = self._outputs, []
-            sending, self._sending = self._sending, []
-            unacked, self._unacked = self._unacked, []
-            forgotten, self._forgotten = self._forgotten, []
-            drained = self.engine.state.drain()
-            users = user_rows(drained.users, self.engine.state.items)
-            # 1. outputs
-            await asyncio.gather(self._sender.send(outputs), *sending)
-            # 2. changelog
-            meta = {**drained.meta, "written_at_ms": self._clock.now_ms()}
-            changes = [*drained.records, (META_KEY, msgspec.json.encode(meta))]
-            meta["changelog_next"] = await self._changelog.write(changes)
-            # 3. local state
-            self._store.write([*drained.records, (META_KEY, msgspec.json.encode(meta))])
-            self.engine.state.written(self._settings.worker.cached_users)
-            # 4. item counts
-            await self._sender.send(self._item_counts(drained.items))
-            # 5. users' rows
-            await asyncio.to_thread(self._write_rows, users, forgotten)
-            # 6. acks
-            for ack in unacked:
-                ack()
+            self._is_broken = True
+            await self._flush(cached_users)
+            self._is_broken = False
+
+    async def _flush(self, cached_users: int) -> None:
+        self._has_changes = False
+        outputs, self._outputs = self._outputs, []
+        sending, self._sending = self._sending, []
+        unacked, self._unacked = self._unacked, []
+        forgotten, self._forgotten = self._forgotten, []
+        drained = self.engine.state.drain()
+        users = user_rows(drained.users, self.engine.state.items)
+        # 1. outputs
+        await asyncio.gather(self._sender.send(outputs), *sending)
+        # 2. changelog
+        meta = {**drained.meta, "written_at_ms": self._clock.now_ms()}
+        changes = [*drained.records, (META_KEY, msgspec.json.encode(meta))]
+        meta["changelog_next"] = await self._changelog.write(changes)
+        # 3. local state
+        self._store.write([*drained.records, (META_KEY, msgspec.json.encode(meta))])
+        self.engine.state.written(cached_users)
+        # 4. item counts
+        await self._sender.send(self._item_counts(drained.items))
+        # 5. users' rows
+        await asyncio.to_thread(self._write_rows, users, forgotten)
+        # 6. acks
+        for ack in unacked:
+            ack()
 
     def _item_counts(self, items: list[tuple[str, bytes]]) -> list[OutRecord]:
         number, topic = self.engine.state.number, self._topics["item-counts"]
@@ -121,10 +135,11 @@ class OpenPartition:
         ]
 
     def _write_rows(self, users: Any, forgotten: list[str]) -> None:
-        if len(users):
-            self._rows.write(users)
+        # In this order: a forgotten user who came back since has a new row.
         if forgotten:
             self._rows.delete(users.view, forgotten)
+        if len(users):
+            self._rows.write(users)
 
     async def is_ours(self) -> bool:
         """Whether no other worker took the partition over since it was opened; a write of what is known tells."""

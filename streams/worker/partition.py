@@ -20,10 +20,15 @@ from streams.settings import Settings
 from streams.worker.handlers import HANDLERS
 from streams.worker.list_capture import ListCapture
 from streams.worker.moment import Moment
-from streams.worker.outputs import Outputs, SourceRecord
+from streams.worker.outputs import Forgotten, Outputs, SourceRecord
 from streams.worker.partition_state import PartitionState
 
 __all__ = ["Partition"]
+
+# A watermark beyond every time that an event can have.
+FOREVER_MS = 1 << 62
+# Beyond the cap one slate in so many leaves at once, as finding the oldest costs a pass over all.
+EVICTED_SHARE = 20
 
 
 class Partition:
@@ -33,6 +38,7 @@ class Partition:
         self.state = state
         self._settings, self._lists = settings, lists
         self._lateness_ms = int(settings.worker.allowed_lateness_s * 1000)
+        self._longest_s = max(settings.labels.windows_s.values())
 
     @property
     def watermark_ms(self) -> int:
@@ -47,7 +53,7 @@ class Partition:
         for index, record in enumerate(records):
             event: Any = events[index]
             if record.offset <= self.state.offset:
-                self._republish(event, out)
+                self._republish(record, event, out)
                 continue
             self.state.offset = record.offset
             if event is None:
@@ -58,7 +64,7 @@ class Partition:
 
     def _take(self, record: SourceRecord, event: dict[str, Any], out: Outputs) -> None:
         if event["type"] == "watermark":
-            self.advance(event["occurred_at_ms"], out)
+            self._take_watermark(record, event["occurred_at_ms"], out)
             return
         at_ms = settle_time(event["occurred_at_ms"], record.timestamp, self._settings.worker.max_ahead_s)
         if isinstance(at_ms, str):
@@ -80,6 +86,15 @@ class Partition:
         moment = Moment(self.state, self._settings, out, user, at_ms, record.timestamp, self.watermark_ms, self._lists)
         HANDLERS[event["type"]](moment, event)
 
+    def _take_watermark(self, record: SourceRecord, at_ms: int, out: Outputs) -> None:
+        """Close the windows that end before `at_ms`; the clock stays, so slates shown later have their whole window."""
+        furthest_ms = record.timestamp + (self._longest_s + self._settings.worker.max_ahead_s) * 1000
+        if at_ms > furthest_ms:
+            detail = f"occurred_at_ms: found {at_ms}, appended at {record.timestamp}, must be at most {furthest_ms:.0f}"
+            out.rejected.append((record, Rejected(0, "time_too_far_ahead", detail)))
+        else:
+            self._close_windows(at_ms, out)
+
     def note_ranking(self, ranking: Ranking) -> None:
         """Remember how an explored list was drawn: its impression is learned from with these chances."""
         if ranking.policy == "score" or ranking.propensity is None:
@@ -91,31 +106,35 @@ class Partition:
         user.add_offer(Offer(ranking.slate_id, ranking.policy, ranking.model_version, slots, ranking.propensity))
         self.state.users.put(user.user_id, user)
 
-    def _republish(self, event: Any, out: Outputs) -> None:
+    def _republish(self, record: SourceRecord, event: Any, out: Outputs) -> None:
         """The state holds this event, but a crash may have come before its rows and counts were published."""
         out.counts["replayed"] += 1
         if event is None or not event.get("user_id"):
             return
+        if event["type"] == "forget":
+            out.forgotten.append(Forgotten(event["user_id"], ()))
         self.state.dirty_users.add(event["user_id"])
-        shown = [item["item_id"] for item in event.get("items", ())] if event["type"] == "impression" else []
-        item_ids = [event["item_id"]] if "item_id" in event else shown
-        counts = self.state.items.sources[self.state.number]
-        for slot in map(self.state.items.slot, item_ids):
-            if slot in counts.row_of:
-                self.state.dirty_items.setdefault(slot, int(counts.offset[counts.row(slot)]))
+        self.state.dirty_items.update(self.state.counted_by(record.offset))
 
     def advance(self, event_ms: int, out: Outputs) -> None:
         """Move the partition's clock, never back, and close the label windows that are over."""
         self.state.max_event_ms = max(self.state.max_event_ms, event_ms)
-        watermark_ms, deadlines = self.watermark_ms, self.state.deadlines
-        while (key := deadlines.pop_due(watermark_ms)) is not None:
+        self._close_windows(self.watermark_ms, out)
+        excess = len(self.state.deadlines) - self._settings.labels.open_slates_max
+        if excess > 0:
+            self._close_oldest(excess + self._settings.labels.open_slates_max // EVICTED_SHARE, out)
+
+    def _close_windows(self, watermark_ms: int, out: Outputs) -> None:
+        while (key := self.state.deadlines.pop_due(watermark_ms)) is not None:
             self._attend(key, watermark_ms, out)
-        while len(deadlines) > self._settings.labels.open_slates_max:
-            key = deadlines.pop_due(1 << 62)
-            slate = self.state.slates.get(key) if key else None
+
+    def _close_oldest(self, num: int, out: Outputs) -> None:
+        """Send the labels of the oldest slates as they are, and forget these slates: memory has a ceiling."""
+        for key in self.state.deadlines.pop_oldest(num):
+            slate = self.state.slates.get(key)
             if slate is not None:
                 out.counts["slate_closed_early"] += 1
-                self._close(slate, 1 << 62, out)
+                self._close(slate, FOREVER_MS, out)
 
     def _attend(self, key: str, watermark_ms: int, out: Outputs) -> None:
         slate = self.state.slates.get(key)
@@ -135,4 +154,4 @@ class Partition:
             self.state.slates.delete(slate.key)
             return
         self.state.slate_changed(slate)
-        self.state.deadlines.add(next_deadline_ms(slate, self.state.windows_s), slate.key)
+        self.state.deadlines.add(next_deadline_ms(slate, self.state.windows_s), slate)

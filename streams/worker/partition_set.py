@@ -5,7 +5,8 @@ Every flush may fail only by ending the worker: what was not acknowledged is pro
 
 import asyncio
 import itertools
-from collections.abc import Callable
+
+import structlog
 
 from streams.clock import Clock
 from streams.features.feast_writer import FeatureRowWriter
@@ -14,11 +15,12 @@ from streams.settings import Settings
 from streams.worker.knowledge import Knowledge
 from streams.worker.list_capture import ListCapture
 from streams.worker.open_partition import OpenPartition
-from streams.worker.outputs import Outputs
 from streams.worker.partition import Partition
 from streams.worker.recovery import open_state
 
 __all__ = ["PartitionSet"]
+
+log = structlog.get_logger(__name__)
 
 # Chunks of one partition that may be processed beyond the last flush: bounds memory and what a crash repeats.
 MAX_UNFLUSHED = 32
@@ -36,10 +38,9 @@ class PartitionSet:
         knowledge: Knowledge,
         sender: RecordSender,
         rows: FeatureRowWriter,
-        take: Callable[[OpenPartition, Outputs], None],
     ) -> None:
         self._settings, self._clock, self._knowledge = settings, clock, knowledge
-        self._sender, self._rows, self._take = sender, rows, take
+        self._sender, self._rows = sender, rows
         self.lists = ListCapture(knowledge.items, knowledge.index)
         self.owned: dict[int, OpenPartition] = {}
         self._num_restored = 0
@@ -85,12 +86,17 @@ class PartitionSet:
         while batch := list(itertools.islice(user_ids, ROWS_PER_FLUSH)):
             partition.engine.state.dirty_users.update(batch)
             partition.add([], [], None)
-            await partition.flush()
+            await partition.flush(self._cached_users)
 
     async def room(self, partition: OpenPartition) -> None:
         """Wait until a partition may take another chunk."""
         if partition.num_unflushed >= MAX_UNFLUSHED:
-            await partition.flush()
+            await partition.flush(self._cached_users)
+
+    @property
+    def _cached_users(self) -> int:
+        """Each partition's share of the users that the process may keep in memory."""
+        return self._settings.worker.cached_users // max(1, len(self.owned))
 
     def take_restored(self) -> int:
         """State records read back from the changelog since the last call."""
@@ -112,10 +118,20 @@ class PartitionSet:
 
     async def flush(self) -> None:
         """Flush all partitions side by side."""
-        await asyncio.gather(*(partition.flush() for partition in list(self.owned.values())))
+        share = self._cached_users
+        await asyncio.gather(*(partition.flush(share) for partition in list(self.owned.values())))
 
-    def advance_idle(self) -> None:
-        """Let the clock of quiet live partitions follow the wall clock, so that their label windows close."""
+    @property
+    def max_event_ms(self) -> int:
+        """The latest event time of any partition; 0 before the first event."""
+        return max((partition.engine.state.max_event_ms for partition in self.owned.values()), default=0)
+
+    def overdue(self) -> dict[int, int]:
+        """Quiet live partitions with label windows that the wall clock has passed, and that time less a margin.
+
+        Their windows are closed by a watermark on `events`, not here: a replay then closes them at the same place.
+        """
+        found: dict[int, int] = {}
         now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
         idle_s = self._settings.worker.idle_watermark_s
         for number, partition in self.owned.items():
@@ -124,12 +140,16 @@ class PartitionSet:
             target_ms = now_ms - int(idle_s * 1000)
             # A log from another year is not live: its windows close by its own events alone.
             was_near = engine.state.max_event_ms >= now_ms - int((quiet_s + idle_s) * 1000)
-            if quiet_s >= idle_s and was_near and target_ms > engine.state.max_event_ms:
-                outputs = Outputs()
-                engine.advance(target_ms, outputs)
-                self._take(partition, outputs)
+            earliest_ms = engine.state.deadlines.earliest_ms
+            if quiet_s >= idle_s and was_near and earliest_ms is not None and earliest_ms <= target_ms:
+                found[number] = target_ms
+                self.noted(number)
+        return found
 
     async def close(self) -> None:
-        """Flush and give back everything."""
-        await self.flush()
+        """Flush what can be flushed, and give back everything."""
+        results = await asyncio.gather(*(p.flush(0) for p in self.owned.values()), return_exceptions=True)
+        for number, result in zip(list(self.owned), results, strict=True):
+            if isinstance(result, BaseException):
+                log.warning("partition_not_flushed", partition=number, reason=str(result))
         await self.assign(set())

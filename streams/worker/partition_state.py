@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from streams.events.dedupe import EventIds, Segment
 from streams.examples.label_windows import Deadlines, next_deadline_ms
@@ -53,11 +54,13 @@ class PartitionState:
         self.deadlines = Deadlines()
         self.offset = -1
         self.max_event_ms = 0
+        self.catalogue_next = 0  # bad records of the catalogue partition of this number are rejected up to here
         self.dirty_items: dict[int, int] = {}  # slot -> offset of the last event counted for it
         self.dirty_users: set[str] = set()
         self._ids: dict[str, EventIds] = {}
         self._dirty_ids: set[tuple[str, int]] = set()
         self._dropped_ids: list[tuple[str, int]] = []
+        self._slot_of_row: list[int] = []
 
     def load(self) -> None:
         """Take over what the store holds, in one go."""
@@ -71,6 +74,7 @@ class PartitionState:
         """
         meta = read_meta(self._store)
         self.offset, self.max_event_ms = meta.get("offset", -1), meta.get("max_event_ms", 0)
+        self.catalogue_next = meta.get("catalogue_next", 0)
         self.items.drop_source(self.number)
         for index, (key, raw) in enumerate(self._store.scan(ITEM)):
             self.items.apply(self.number, key.decode(), _ITEM.decode(raw))
@@ -78,7 +82,7 @@ class PartitionState:
                 yield
         for index, (_, raw) in enumerate(self._store.scan(SLATE)):
             slate = decode_slate(raw, self.items)
-            self.deadlines.add(next_deadline_ms(slate, self.windows_s), slate.key)
+            self.deadlines.add(next_deadline_ms(slate, self.windows_s), slate)
             if index % LOAD_STEP == LOAD_STEP - 1:
                 yield
 
@@ -94,6 +98,14 @@ class PartitionState:
     def items_changed(self, slots: Iterable[int]) -> None:
         """Note that this partition's counts of items were changed by the event at `offset`."""
         self.dirty_items.update(dict.fromkeys(slots, self.offset))
+
+    def counted_by(self, offset: int) -> dict[int, int]:
+        """Slot -> offset of the items whose latest count is that of the event at `offset`."""
+        counts = self.items.sources[self.number]
+        if len(self._slot_of_row) != len(counts.row_of):
+            self._slot_of_row = list(counts.row_of)
+        rows = np.flatnonzero(counts.offset[: len(self._slot_of_row)] == offset)
+        return {self._slot_of_row[row]: offset for row in rows.tolist()}
 
     def slate_changed(self, slate: Slate) -> None:
         """Note that a slate was made or changed."""
@@ -143,7 +155,10 @@ class PartitionState:
         records = self.users.drain() + self._drain_ids() + self.slates.drain()
         items = self._drain_items()
         records += [(ITEM + item_id.encode(), raw) for item_id, raw in items]
-        return Drained(records, {"offset": self.offset, "max_event_ms": self.max_event_ms}, users, items)
+        return Drained(records, self._meta(), users, items)
+
+    def _meta(self) -> dict[str, int]:
+        return {"offset": self.offset, "max_event_ms": self.max_event_ms, "catalogue_next": self.catalogue_next}
 
     def _drain_ids(self) -> list[Record]:
         records: list[Record] = [(_ids_key(*pair), None) for pair in self._dropped_ids]

@@ -18,7 +18,7 @@ def on_rank(now: Moment, event: Mapping[str, Any]) -> None:
     """A request for a list: captured here, scored with the rest of the chunk."""
     state, user, items = now.state, now.user, now.state.items
     user.touch(now.at_ms, event.get("session_id"))
-    excluded = {items.slot(item_id) for item_id in event.get("exclude", ())}
+    excluded = {slot for slot in map(items.find, event.get("exclude", ())) if slot is not None}
     named = event.get("items")
     query = event.get("query", "")
     place = {
@@ -46,6 +46,6 @@ def _remember(now: Moment, event: Mapping[str, Any], query: str, relevance: dict
     slate = now.state.slates.get(key)
     if slate is None:
         slate = Slate(now.user.user_id, event["request_id"], now.at_ms, event["surface"])
-        now.state.deadlines.add(next_deadline_ms(slate, now.state.windows_s), key)
+        now.state.deadlines.add(next_deadline_ms(slate, now.state.windows_s), slate)
     slate.query, slate.relevance = query, relevance
     now.state.slate_changed(slate)

@@ -6,6 +6,7 @@ partitions open as they are assigned. Any failure of a background task ends the 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 
 from streams.clock import Clock
-from streams.events.decode import Rejected
 from streams.features.feast_repo import prepare_repo
 from streams.features.feast_writer import FeatureRowWriter
 from streams.kafka.await_broker import await_broker
@@ -30,7 +30,7 @@ from streams.worker.open_partition import OpenPartition
 from streams.worker.outputs import Outputs, SourceRecord
 from streams.worker.partition_set import PartitionSet
 from streams.worker.row_partitions import RowPartitions
-from streams.worker.sent_records import dead_letter, output_records
+from streams.worker.sent_records import dead_letter, output_records, watermark
 from streams.worker.serving import Serving
 
 __all__ = ["WorkerRuntime"]
@@ -48,7 +48,7 @@ class WorkerRuntime:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings, self._clock = settings, clock
         self.metrics = WorkerMetrics()
-        self.knowledge = Knowledge(settings, clock, self._reject_item)
+        self.knowledge = Knowledge(settings, clock)
         self._sender = RecordSender(settings)
         self._serving = Serving(
             settings,
@@ -88,7 +88,6 @@ class WorkerRuntime:
             knowledge=self.knowledge,
             sender=self._sender,
             rows=self._writer,
-            take=self._take,
         )
         await self.knowledge.start()
         await self._models.start()
@@ -119,15 +118,19 @@ class WorkerRuntime:
             worker = self.settings.worker
             await asyncio.sleep(worker.backlog_flush_interval_s if self._is_backlogged else worker.flush_interval_s)
             started_s = self._clock.monotonic_s()
-            await self._partitions.flush()
+            # Shielded: a flush that is cut short could not be repeated.
+            await asyncio.shield(asyncio.ensure_future(self._partitions.flush()))
             self.metrics.flush_s.labels("all").observe(self._clock.monotonic_s() - started_s)
             await asyncio.to_thread(self._writer.publish_due_history)
 
     async def _tick_loop(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
+            self.knowledge.refresh(self._partitions.max_event_ms or self._clock.now_ms())
             self._serving.refresh_due()
-            self._partitions.advance_idle()
+            self._reject_items()
+            for number, at_ms in self._partitions.overdue().items():
+                await self._sender.send([watermark(self.settings, number, at_ms)])
             for part in (self.knowledge.catalogue, self.knowledge.item_counts, self._models):
                 failed = part.failed()
                 if failed is not None:
@@ -140,6 +143,7 @@ class WorkerRuntime:
             now_ms, group = self._clock.now_ms(), self.settings.worker_group
             seen = observe_lags(self.metrics.consumer, group, self.read_lags(), now_ms, seen)
             self._models.observe_age()
+            self.metrics.ready.set(self._is_ready)
             for rule, number in self._serving.given_up().items():
                 self.metrics.sheds.labels(rule).inc(number)
             self.metrics.open_slates.set(self._partitions.num_open_slates)
@@ -195,21 +199,19 @@ class WorkerRuntime:
         observe(self.metrics, outputs)
         self._serving.take(partition, outputs)
 
-    def _reject_item(self, record: ConsumerRecord[bytes, bytes], refusal: Rejected) -> None:
-        """Dead-letter a bad catalogue record once: by the worker that owns the partition of the same number."""
-        partition = self._partitions.owned.get(record.partition)
-        if partition is not None:
-            letter = dead_letter(
-                self.settings,
-                record,
-                refusal,
-                topic="catalogue",
-                partition=record.partition,
-                now_ms=self._clock.now_ms(),
-            )
-            partition.add([letter], [], None)
-            self.metrics.rejects.labels(refusal.reason).inc()
-            self.metrics.dead_letters.inc()
+    def _reject_items(self) -> None:
+        """Dead-letter bad catalogue records once: whoever owns the `events` partition of the same number."""
+        for number, partition in self._partitions.owned.items():
+            state = partition.engine.state
+            bad = [pair for pair in self.knowledge.rejected[number] if pair[0].offset >= state.catalogue_next]
+            if bad:
+                letter = partial(dead_letter, self.settings, topic="catalogue", partition=number)
+                now_ms = self._clock.now_ms()
+                partition.add([letter(record, refusal, now_ms=now_ms) for record, refusal in bad], [], None)
+                state.catalogue_next = bad[-1][0].offset + 1
+                self.metrics.dead_letters.inc(len(bad))
+                for _, refusal in bad:
+                    self.metrics.rejects.labels(refusal.reason).inc()
 
     def _on_model(self) -> None:
         self._serving.schedule.model_changed(self._clock.now_ms())

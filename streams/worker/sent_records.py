@@ -1,5 +1,6 @@
 """Outputs of a chunk as records on their topics."""
 
+import orjson
 from aiokafka.structs import ConsumerRecord
 
 from streams.events.dead_letter import DeadLetter
@@ -25,7 +26,6 @@ def output_records(settings: Settings, outputs: Outputs, partition: int, now_ms:
             for record, refusal in outputs.rejected
         ),
         *(_sent_on(settings, events, user_id, record) for user_id, record in outputs.misplaced),
-        *(record for forgotten in outputs.forgotten for record in tombstones(settings, forgotten)),
     ]
 
 
@@ -55,6 +55,12 @@ def dead_letter(
         rejected_at_ms=now_ms,
     )
     return OutRecord(topics["dead-letters"].name, (record.key or b"")[:1024] or None, letter.encode())
+
+
+def watermark(settings: Settings, partition: int, at_ms: int) -> OutRecord:
+    """Closes the label windows that end before `at_ms`, when nobody else's events do."""
+    event = {"type": "watermark", "event_id": f"idle:{at_ms}", "user_id": "", "occurred_at_ms": at_ms}
+    return OutRecord(topic_specs(settings)["events"].name, None, orjson.dumps(event), partition)
 
 
 def ranking_records(settings: Settings, rankings: list[Ranking]) -> list[OutRecord]:

@@ -23,7 +23,7 @@ from streams.worker.knowledge import Knowledge
 from streams.worker.list_capture import ListCapture
 from streams.worker.open_partition import OpenPartition
 from streams.worker.outputs import Outputs
-from streams.worker.sent_records import ranking_records
+from streams.worker.sent_records import ranking_records, tombstones
 
 __all__ = ["Serving"]
 
@@ -73,6 +73,9 @@ class Serving:
             self.schedule.trigger(trigger.user_id, trigger.surface, trigger.appended_at_ms, now_ms)
         for forgotten in outputs.forgotten:
             self.schedule.forget(forgotten.user_id)
+            # At once and before newer lists, as these may be of a user who comes back.
+            gone = tombstones(self._settings, forgotten)
+            partition.wait_for(asyncio.create_task(self._sender.send(gone)))
         for start in range(0, len(tasks), MAX_BATCH):
             self._publish(partition, tasks[start : start + MAX_BATCH])
         self.refresh_due()
@@ -106,7 +109,6 @@ class Serving:
 
     def _own_task(self, partition: OpenPartition, rerank: DueRerank) -> RankTask:
         engine = partition.engine
-        self._knowledge.refresh(engine.state.max_event_ms)
         return self._lists.own_list(
             engine.state.user(rerank.user_id),
             slate_id=uuid4().hex,

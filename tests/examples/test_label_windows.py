@@ -23,9 +23,18 @@ TEA, ALE, CUP = 1, 2, 3
 def test_deadlines_come_in_order_of_time_when_they_are_due() -> None:
     deadlines = Deadlines()
     for at_ms, key in ((30, "c"), (10, "a"), (20, "b"), (10, "a")):
-        deadlines.add(at_ms, key)
+        deadlines.add(at_ms, Slate("u", key, created_at_ms=at_ms))
     found = [deadlines.pop_due(watermark_ms) for watermark_ms in (9, 10, 10, 10, 25, 25)]
-    assert (found, len(deadlines)) == ([None, "a", "a", None, "b", None], 1)
+    keys = [None, "u\0a", "u\0a", None, "u\0b", None]
+    assert (found, len(deadlines), deadlines.earliest_ms) == (keys, 1, 30)
+
+
+def test_the_oldest_slates_leave_first_whenever_they_are_due() -> None:
+    deadlines = Deadlines()
+    for at_ms, key, created_at_ms in ((900, "old", 1), (10, "new", 9), (500, "older", 0), (20, "newer", 10)):
+        deadlines.add(at_ms, Slate("u", key, created_at_ms=created_at_ms))
+    assert deadlines.pop_oldest(2) == ["u\0older", "u\0old"]
+    assert [deadlines.pop_due(1000), deadlines.pop_due(1000), deadlines.pop_due(1000)] == ["u\0new", "u\0newer", None]
 
 
 def test_windows_close_when_the_watermark_reaches_their_end_in_the_order_of_tasks() -> None:

@@ -20,7 +20,9 @@ WINDOWS_S = {"click": 20.0, "dwell": 40.0, "cart": 60.0, "order": 120.0, "dislik
 @pytest.fixture
 def engine_settings(tmp_path: Path) -> Settings:
     """One partition, short windows."""
-    return Settings(num_partitions=1, data_dir=tmp_path, labels=LabelSettings(window_overrides_s=WINDOWS_S))
+    return Settings(
+        num_partitions=1, data_dir=tmp_path, labels=LabelSettings(window_overrides_s=WINDOWS_S, open_slates_max=100)
+    )
 
 
 @pytest.fixture

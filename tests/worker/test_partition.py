@@ -10,6 +10,7 @@ import pytest
 from streams.examples.records import Labels, Shown, decode_record
 from streams.features.source_counts import TOTALS
 from streams.features.state_store import META_KEY, StateStore
+from streams.settings import Settings
 from streams.worker.outputs import Outputs
 from streams.worker.partition import Partition
 from tests.worker.event_log import NUM_ITEMS, START_MS, Record, records, shop_log
@@ -224,3 +225,66 @@ def test_forget_leaves_nothing_of_the_user_on_disk(open_engine: Open, tmp_path: 
 
     assert [(f.user_id, f.surfaces) for f in outputs.forgotten] == [("u1", ("home",))]
     assert left == []
+
+
+def test_a_watermark_closes_windows_but_does_not_move_the_clock(open_engine: Open, tmp_path: Path) -> None:
+    """Slates shown after `--close-windows` on a live system have their whole window."""
+    engine, store = open_engine(tmp_path / "state")
+    mark = event("watermark", 500) | {"user_id": ""}
+    first = engine.process(records([impression(0, "i1"), mark]))
+    clock_ms = engine.state.max_event_ms
+    second = engine.process(
+        records([impression(30, "i1", slate="s2"), event("view", 40, item_id="i1")], first_offset=2)
+    )
+    store.close()
+
+    assert ([r[0] for r in labels(first)], clock_ms) == (["click", "cart", "order", "dislike"], START_MS)
+    assert labels(second) == []
+
+
+def test_a_watermark_beyond_every_window_is_rejected(open_engine: Open, tmp_path: Path) -> None:
+    engine, store = open_engine(tmp_path / "state")
+    outputs = engine.process(records([impression(0, "i1")]) + records([event("watermark", 9e8) | {"user_id": ""}], 1))
+    late = Record(2, START_MS, None, msgspec.json.encode(event("watermark", 9e8) | {"user_id": ""}))
+    refused = engine.process([late])
+    store.close()
+
+    assert [r.reason for _, r in refused.rejected] == ["time_too_far_ahead"]
+    assert outputs.rejected == []
+
+
+def test_beyond_the_cap_the_oldest_slates_close_early_and_are_counted(
+    open_engine: Open, engine_settings: Settings, tmp_path: Path
+) -> None:
+    engine, store = open_engine(tmp_path / "state")
+    log = [impression(n / 100, "i1", slate=f"s{n}") for n in range(engine_settings.labels.open_slates_max + 3)]
+    outputs = engine.process(records(log))
+    store.close()
+
+    closed = {r.slate_id for r in decoded(outputs) if isinstance(r, Labels)}
+    num_closed = outputs.counts["slate_closed_early"]
+    assert num_closed > 0
+    assert closed == {f"s{n}" for n in range(num_closed)}
+
+
+def test_replayed_events_publish_again_all_that_they_changed(open_engine: Open, tmp_path: Path) -> None:
+    """A crash between the state's write and what is published after it: rows, counts, removals come again."""
+    log = records([
+        impression(0, "i1", "i2", "i3"),
+        event("click", 1, item_id="i1", slate_id="s1"),
+        event("click", 2, item_id="i2", slate_id="s1"),
+        event("forget", 3) | {"user_id": "u2"},
+    ])  # fmt: skip
+    engine, store = open_engine(tmp_path / "state")
+    engine.process(log)
+    flush(engine, store)
+    store.close()
+
+    engine, store = open_engine(tmp_path / "state")
+    outputs = engine.process(log)
+    drained = engine.state.drain()
+    store.close()
+
+    assert [user.user_id for user in drained.users] == ["u1"]
+    assert [item_id for item_id, _ in drained.items] == ["i1", "i2", "i3"]
+    assert [forgotten.user_id for forgotten in outputs.forgotten] == ["u2"]

@@ -149,7 +149,7 @@ def test_a_window_that_is_no_whole_number_in_binary_closes(open_engine: Open, tm
     engine.state.windows_s |= {"click": 1.001}
     impression = event("impression", 0, slate_id="s", surface="home", items=[{"item_id": "i1", "position": 0}])
     found = []
-    for offset, one in enumerate([impression, event("watermark", 6), event("watermark", 6.001)]):
+    for offset, one in enumerate([impression, event("watermark", 1), event("watermark", 1.0011)]):
         raw = one | ({"user_id": ""} if one["type"] == "watermark" else {})
         found.append(engine.process(records([raw], first_offset=offset)).counts["labels_click"])
     store.close()
