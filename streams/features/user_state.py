@@ -1,7 +1,7 @@
 """What we know of one user: totals, decayed counters, recent actions, answers to shown items, affinities, session.
 
 Items and field values are kept as the worker's own numbers (slots, value ids) while in memory, and as text on disk.
-Everything is capped, so a user's record stays a few kB however active the user is.
+Everything is capped, so a record stays within tens of kB however active the user is.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ __all__ = ["Answers", "Offer", "OpenDwell", "UserState", "decode_user", "encode_
 MAX_ACTIONS = 50
 MAX_ANSWERS = 96
 MAX_VALUES_PER_FIELD = 64
-MAX_OPEN_DWELLS = 20
-MAX_OFFERS = 3
+MAX_OPEN_DWELLS = 100
+MAX_OFFERS, MAX_OFFER_SURFACES = 3, 5
 AFFINITY_HALF_LIFE_MS = 7 * 86_400_000
 SESSION_GAP_MS = 30 * 60_000
 NUM_DECAYED = len(HORIZONS) * len(EVENT_KINDS)
@@ -47,6 +47,7 @@ class Offer(msgspec.Struct):
     model_version: int
     slots: list[int]
     propensities: list[float]
+    surface: str = ""
 
 
 class OpenDwell(msgspec.Struct):
@@ -54,6 +55,7 @@ class OpenDwell(msgspec.Struct):
 
     at_ms: int
     dwell_ms: int
+    is_final: bool = False
 
 
 class UserState(msgspec.Struct):
@@ -125,9 +127,15 @@ class UserState(msgspec.Struct):
         return shown
 
     def add_offer(self, offer: Offer) -> None:
-        """Remember a published list until it is shown; the oldest leaves beyond three."""
-        self.offers.append(offer)
-        del self.offers[:-MAX_OFFERS]
+        """Remember a published list until it is shown: the newest three of each of the five newest surfaces."""
+        num_of: dict[str, int] = {}
+        kept: list[Offer] = []
+        for one in (offer, *reversed(self.offers)):
+            num = num_of.get(one.surface, 0)
+            if num < MAX_OFFERS and (num or len(num_of) < MAX_OFFER_SURFACES):
+                num_of[one.surface] = num + 1
+                kept.append(one)
+        self.offers = kept[::-1]
 
     def take_offer(self, slate_id: str) -> Offer | None:
         """The offer that is shown now; it is not needed any more."""
@@ -169,18 +177,21 @@ class UserState(msgspec.Struct):
                 held[value] *= kept
         self.affinity_at_ms = at_ms
 
-    def replace_dwell(self, key: str, at_ms: int, dwell_ms: int) -> int:
+    def replace_dwell(self, key: str, at_ms: int, dwell_ms: int, *, is_final: bool = False) -> int:
         """Take a heartbeat of a visit; returns by how much the dwell total changes (0 for an older heartbeat).
 
-        Of two heartbeats at the same time the longer one counts, whichever comes first.
+        Of two heartbeats at the same time the longer one counts, whichever comes first. Beyond 100 visits those that
+        ended are forgotten first, then the longest quiet. The total is exact as long as no heartbeat of a forgotten
+        visit comes: nothing tells it from the first of a new visit, so its whole dwell is added again.
         """
         before = self.dwells.pop(key, None)
-        if before is not None and (before.at_ms, before.dwell_ms) > (at_ms, dwell_ms):
+        if before is not None and (before.at_ms, before.dwell_ms, before.is_final) > (at_ms, dwell_ms, is_final):
             self.dwells[key] = before
             return 0
-        self.dwells[key] = OpenDwell(at_ms, dwell_ms)
-        if len(self.dwells) > MAX_OPEN_DWELLS:
-            del self.dwells[next(iter(self.dwells))]
+        if len(self.dwells) >= MAX_OPEN_DWELLS:
+            ended = (visit for visit, held in self.dwells.items() if held.is_final)
+            del self.dwells[next(ended, next(iter(self.dwells)))]
+        self.dwells[key] = OpenDwell(at_ms, dwell_ms, is_final)
         delta_ms = dwell_ms - (before.dwell_ms if before else 0)
         self.totals[NUM_TOTALS - 1] += delta_ms
         return delta_ms
@@ -205,7 +216,8 @@ def encode_user(user: UserState, items: CatalogueColumns) -> bytes:
         (a.slate_id, a.surface, a.at_ms, [ids[slot] for slot in a.slots], a.clicked) for a in user.answers
     ]
     record["offers"] = [
-        (o.slate_id, o.policy, o.model_version, [ids[slot] for slot in o.slots], o.propensities) for o in user.offers
+        (o.slate_id, o.policy, o.model_version, [ids[slot] for slot in o.slots], o.propensities, o.surface)
+        for o in user.offers
     ]
     record["affinity"] = {
         name: [(items.values[value], weight) for value, weight in held.items()]
@@ -224,8 +236,8 @@ def decode_user(raw: bytes, items: CatalogueColumns) -> UserState:
         for slate_id, surface, at_ms, shown, clicked in record["answers"]
     ]
     record["offers"] = [
-        Offer(slate_id, policy, version, [items.slot(item_id) for item_id in shown], chances)
-        for slate_id, policy, version, shown, chances in record["offers"]
+        Offer(slate_id, policy, version, [items.slot(item_id) for item_id in shown], chances, surface)
+        for slate_id, policy, version, shown, chances, surface in record["offers"]
     ]
     record["affinity"] = [
         _values(items, index, record["affinity"].get(name, ())) for index, name in enumerate(items.fields.affinity)

@@ -134,7 +134,8 @@ def on_dwell(now: Moment, event: Mapping[str, Any]) -> None:
     state, user = now.state, now.user
     slot = state.items.slot(event["item_id"])
     user.touch(now.at_ms, event.get("session_id"))
-    delta_ms = user.replace_dwell(_visit(event), now.at_ms, round(event["dwell_s"] * 1000))
+    dwell_ms, is_final = round(event["dwell_s"] * 1000), event.get("is_final", True)
+    delta_ms = user.replace_dwell(_visit(event), now.at_ms, dwell_ms, is_final=is_final)
     state.items.add_dwell(state.number, slot, delta_ms)
     state.items_changed([slot])
     _attribute(now, event, slot)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from streams.features.items import ItemTable
 from streams.features.user_state import (
     MAX_ACTIONS,
-    MAX_OPEN_DWELLS,
     MAX_VALUES_PER_FIELD,
     Answers,
     Offer,
@@ -88,6 +87,16 @@ def test_an_action_without_slate_belongs_to_the_newest_that_showed_the_item_a_cl
     assert late == [None, "s2", "s2"]
 
 
+def test_offers_of_one_surface_push_out_none_of_another() -> None:
+    user = UserState("u")
+    for surface in ("gone", "a", "b", "c", "d"):
+        for number in range(4):
+            user.add_offer(Offer(f"{surface}{number}", "explore", 1, [TEA], [0.5], surface))
+    user.add_offer(Offer("e0", "explore", 1, [TEA], [0.5], "e"))
+    kept = [offer.slate_id for offer in user.offers]
+    assert kept == ["a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3", "d1", "d2", "d3", "e0"]
+
+
 def test_an_offer_is_taken_once_and_the_oldest_leaves_beyond_three() -> None:
     user = UserState("u")
     for number in range(4):
@@ -124,52 +133,19 @@ def test_the_weakest_value_leaves_beyond_sixty_four_and_a_dislike_is_not_weak() 
     assert list(leanings(user, items)[0]) == [f"c{n:02d}" for n in range(65) if n != weakest]
 
 
-def test_a_later_heartbeat_replaces_and_an_older_one_changes_nothing() -> None:
-    user = UserState("u")
-    deltas = [user.replace_dwell("s|tea", NOW_MS + at_ms, dwell) for at_ms, dwell in ((5, 900), (3, 100), (9, 400))]
-    assert (deltas, user.totals[5]) == ([900, 0, -500], 400)
-
-
-def test_of_two_heartbeats_at_one_time_the_longer_counts_in_either_order() -> None:
-    found = []
-    for order in ((300, 900), (900, 300)):
-        user = UserState("u")
-        for dwell_ms in order:
-            user.replace_dwell("s|tea", NOW_MS, dwell_ms)
-        found.append(user.totals[5])
-    assert found == [900, 900]
-
-
-def test_a_new_visit_adds_its_dwell() -> None:
-    user = UserState("u")
-    user.replace_dwell("|tea", NOW_MS, 1000)
-    user.end_visit("|tea", NOW_MS)
-    assert user.replace_dwell("|tea", NOW_MS + 1, 1500) == 500
-    user.end_visit("|tea", NOW_MS + 2)
-    assert user.replace_dwell("|tea", NOW_MS + 3, 700) == 700
-    assert user.totals[5] == 2200
-
-
-def test_open_visits_are_bounded_and_the_longest_quiet_leaves() -> None:
-    user = UserState("u")
-    for n in range(MAX_OPEN_DWELLS):
-        user.replace_dwell(f"v{n}", NOW_MS + n, 1)
-    user.replace_dwell("v0", NOW_MS + 100, 2)
-    user.replace_dwell("new", NOW_MS + 101, 1)
-    assert sorted(user.dwells) == sorted([f"v{n}" for n in range(MAX_OPEN_DWELLS) if n != 1] + ["new"])
-
-
 TIMES = st.integers(NOW_MS, NOW_MS + WEEK_MS)
 SLOTS = st.integers(1, 3)
 CHANCES = st.lists(st.floats(0.01, 1), max_size=2)
-OFFERS = st.builds(Offer, st.just("s"), st.just("explore"), st.just(3), st.lists(SLOTS, max_size=2), CHANCES)
+OFFERS = st.builds(
+    Offer, st.just("s"), st.just("explore"), st.just(3), st.lists(SLOTS, max_size=2), CHANCES, st.sampled_from("ab")
+)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("touch"), TIMES, st.sampled_from([None, "a", "b"])),
         st.tuples(st.just("count"), st.integers(0, 5), TIMES),
         st.tuples(st.just("add_action"), SLOTS, st.integers(1, 5), TIMES),
         st.tuples(st.just("lean"), SLOTS, st.sampled_from([1.0, 4.0, -4.0]), TIMES),
-        st.tuples(st.just("replace_dwell"), st.sampled_from(["s|tea", "s|ale"]), TIMES, st.integers(0, 90_000)),
+        st.tuples(st.just("replace_dwell"), st.sampled_from(["s\0tea", "s\0ale"]), TIMES, st.integers(0, 90_000)),
         st.tuples(st.just("add_answers"), st.builds(answers, st.sampled_from(["s", "é\0"]), TIMES, SLOTS)),
         st.tuples(st.just("answer"), st.just("s"), SLOTS, st.sampled_from([1, -1])),
         st.tuples(st.just("add_offer"), OFFERS),
@@ -227,6 +203,6 @@ def test_a_record_of_an_active_user_stays_small() -> None:
         user.add_action(slot, VIEW, NOW_MS)
         user.lean(items, slot, 1.0 + n / 7, NOW_MS + n)
         user.add_answers(answers(f"slate{n:08d}", NOW_MS, slot))
-        user.replace_dwell(f"slate{n}|item{n:08d}", NOW_MS, 100)
-    assert len(encode_user(user, items)) < 20_000
+        user.replace_dwell(f"slate{n}\0item{n:08d}", NOW_MS, 100)
+    assert len(encode_user(user, items)) < 30_000
     assert sum(map(len, user.affinity)) == 3 * MAX_VALUES_PER_FIELD
