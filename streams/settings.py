@@ -151,7 +151,7 @@ class FeastSettings(Section):
 
 
 class Settings(BaseSettings):
-    """All settings of one deployment. Fields are documented where they stand; `freshrank` prints them in `--help`."""
+    """All settings of one deployment. Fields are documented where they stand."""
 
     model_config = SettingsConfigDict(
         env_prefix="FRESHRANK_",
