@@ -54,7 +54,7 @@ def topic_specs(settings: Settings) -> dict[str, TopicSpec]:
         ),
         ("training-examples", "slate_id", "what was shown, or labels for it", "examples", many, days),
         ("model-updates", "model name", "version, location, hashes, gate report", "training", one, forever),
-        ("rankings", "user_id|surface", "a scored, ordered list", "ranking", many, expiring),
+        ("rankings", "user_id NUL surface", "a scored, ordered list", "ranking", many, expiring),
         ("dead-letters", "source key", "rejected bytes, place and reason", "whoever rejects", many, days),
     )
     return {

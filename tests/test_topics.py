@@ -15,7 +15,7 @@ def test_topics_have_their_prefix_key_and_partitions() -> None:
         ("state-changelog", "shop.state-changelog", "state key", 5),
         ("training-examples", "shop.training-examples", "slate_id", 5),
         ("model-updates", "shop.model-updates", "model name", 1),
-        ("rankings", "shop.rankings", "user_id|surface", 5),
+        ("rankings", "shop.rankings", "user_id NUL surface", 5),
         ("dead-letters", "shop.dead-letters", "source key", 5),
     ]
     assert list(SPECS) == [spec.short for spec in SPECS.values()]

@@ -135,11 +135,10 @@ class RankingsConsumer:
         return ranking if self._user_ids is None or ranking.user_id in self._user_ids else None
 
     def _may_be_wanted(self, key: bytes | None) -> bool:
-        """Judges by the key, user|surface, so that lists of others are not decoded. Either part may hold a bar."""
+        """Judges by the key, user NUL surface, so that lists of others are not decoded."""
         if self._user_ids is None or key is None:
             return True
-        parts = key.decode(errors="replace").split("|")
-        return any("|".join(parts[:cut]) in self._user_ids for cut in range(1, len(parts)))
+        return key.partition(b"\0")[0].decode(errors="replace") in self._user_ids
 
 
 def _positioned(settings: Settings, start: str) -> tuple[Any, dict[TopicPartition, int]]:

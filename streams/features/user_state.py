@@ -47,7 +47,7 @@ class Offer(msgspec.Struct):
     model_version: int
     slots: list[int]
     propensities: list[float]
-    surface: str = ""
+    surface: str
 
 
 class OpenDwell(msgspec.Struct):

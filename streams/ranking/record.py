@@ -38,5 +38,5 @@ class Ranking(BaseModel):
 
 
 def ranking_key(user_id: str, surface: str) -> bytes:
-    """Key of the record: compaction keeps the newest list of each user and surface."""
-    return f"{user_id}|{surface}".encode()
+    """Key of the record: compaction keeps the newest list of each user and surface. No id has a NUL."""
+    return f"{user_id}\0{surface}".encode()

@@ -55,7 +55,7 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
         _count_shown(now, slate, found.beyond, is_first=False)
     state.slate_changed(slate)
     if is_first:
-        state.deadlines.add(next_deadline_ms(slate, state.windows_s), slate.key)
+        state.deadlines.add(next_deadline_ms(slate, state.windows_s), slate)
     _labels_changed(now, slate, found.changed)
     state.changed(user)
 
@@ -157,13 +157,15 @@ def on_search(now: Moment, event: Mapping[str, Any]) -> None:
 
 def on_forget(now: Moment, event: Mapping[str, Any]) -> None:  # noqa: ARG001 - all handlers are called alike
     """Remove the user from the state; rows and lists follow."""
-    surfaces = dict.fromkeys([*now.settings.ranking.surfaces, *(answers.surface for answers in now.user.answers)])
+    user = now.user
+    told = [*(answers.surface for answers in user.answers), *(offer.surface for offer in user.offers)]
+    surfaces = dict.fromkeys([*now.settings.ranking.surfaces, *told])
     now.state.forget(now.user)
-    now.out.forgotten.append(Forgotten(now.user.user_id, tuple(surfaces)))
+    now.out.forgotten.append(Forgotten(now.user.user_id, tuple(filter(None, surfaces))))
 
 
 def _visit(event: Mapping[str, Any]) -> str:
-    return f"{event.get('slate_id', '')}|{event['item_id']}"
+    return f"{event.get('slate_id', '')}\0{event['item_id']}"
 
 
 def _slate(now: Moment, slate_id: str, surface: str) -> Slate:
@@ -185,7 +187,7 @@ def _attribute(now: Moment, event: Mapping[str, Any], slot: int) -> Slate | None
         return None
     slate = _slate(now, slate_id, "")
     if not slate.shown_at_ms and not slate.waiting:
-        now.state.deadlines.add(next_deadline_ms(slate, now.state.windows_s), slate.key)
+        now.state.deadlines.add(next_deadline_ms(slate, now.state.windows_s), slate)
     action = Waiting(event["type"], slot, now.at_ms, float(event.get("dwell_s", 0.0)), event.get("is_final", True))
     _labels_changed(now, slate, act(slate, action, now.state.windows_s, now.lateness_ms))
     now.state.slate_changed(slate)

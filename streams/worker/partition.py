@@ -103,7 +103,10 @@ class Partition:
         if user is None:  # forgotten since the list was asked for
             return
         slots = [self.state.items.slot(item.item_id) for item in ranking.items]
-        user.add_offer(Offer(ranking.slate_id, ranking.policy, ranking.model_version, slots, ranking.propensity))
+        offer = Offer(
+            ranking.slate_id, ranking.policy, ranking.model_version, slots, ranking.propensity, ranking.surface
+        )
+        user.add_offer(offer)
         self.state.users.put(user.user_id, user)
 
     def _republish(self, record: SourceRecord, event: Any, out: Outputs) -> None:

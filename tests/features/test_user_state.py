@@ -100,7 +100,7 @@ def test_offers_of_one_surface_push_out_none_of_another() -> None:
 def test_an_offer_is_taken_once_and_the_oldest_leaves_beyond_three() -> None:
     user = UserState("u")
     for number in range(4):
-        user.add_offer(Offer(f"s{number}", "explore", 1, [TEA], [0.5]))
+        user.add_offer(Offer(f"s{number}", "explore", 1, [TEA], [0.5], "home"))
     found = [user.take_offer(slate) for slate in ("s0", "s2", "s2")]
     assert [offer and offer.slate_id for offer in found] == [None, "s2", None]
     assert [offer.slate_id for offer in user.offers] == ["s1", "s3"]

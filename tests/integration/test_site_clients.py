@@ -160,8 +160,8 @@ def test_memory_keeps_at_most_the_given_number_of_lists(settings: Settings) -> N
 def test_a_record_that_is_no_ranking_is_counted_and_passed_over(settings: Settings) -> None:
     create_topics(settings)
     producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers)
-    producer.send(f"{settings.topic_prefix}rankings", b"{cut", key=b"u|home")
-    producer.send(f"{settings.topic_prefix}rankings", None, key=b"u|home")
+    producer.send(f"{settings.topic_prefix}rankings", b"{cut", key=b"u\0home")
+    producer.send(f"{settings.topic_prefix}rankings", None, key=b"u\0home")
     producer.close()
     with RankingsConsumer(settings=settings, start="beginning") as kept:
         assert kept.keep_latest()

@@ -6,6 +6,7 @@ from typing import Any
 
 from streams.examples.records import Shown, decode_record
 from streams.features.state_store import StateStore
+from streams.features.user_state import Offer
 from streams.worker.partition import Partition
 from tests.worker.event_log import START_MS, records
 
@@ -36,3 +37,26 @@ def test_what_a_full_slate_has_no_place_for_is_counted_and_not_learned(open_engi
     assert (outputs.counts["shown"], outputs.counts["slate_full"]) == (5, 250)
     assert (user.totals[0], user.num_slates, remembered) == (2250, 1, [(200, "p1999")])
     assert counted == [1] * 2250
+
+
+def test_forget_takes_back_lists_of_every_surface_that_is_remembered(open_engine: Open, tmp_path: Path) -> None:
+    """Also a list that was published and never shown."""
+    engine, store = open_engine(tmp_path / "state")
+    engine.process(records([impression(0, "i1", surface="cart")]))
+    for surface in ("search", "", "home"):
+        engine.state.user("u1").add_offer(Offer("s9", "explore", 1, [1], [0.5], surface))
+    outputs = engine.process(records([event("forget", 1)], first_offset=1))
+    store.close()
+    assert [(gone.user_id, gone.surfaces) for gone in outputs.forgotten] == [("u1", ("home", "cart", "search"))]
+
+
+def test_visits_to_items_whose_ids_hold_bars_are_kept_apart(open_engine: Open, tmp_path: Path) -> None:
+    engine, store = open_engine(tmp_path / "state")
+    beats = [
+        event("dwell", 1, item_id="b|c", slate_id="a", dwell_s=3.0),
+        event("dwell", 2, item_id="c", slate_id="a|b", dwell_s=4.0),
+    ]
+    engine.process(records(beats))
+    total_ms = engine.state.user("u1").totals[5]
+    store.close()
+    assert total_ms == 7000

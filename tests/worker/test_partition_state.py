@@ -140,7 +140,7 @@ def test_a_list_that_was_under_way_does_not_bring_a_forgotten_user_back(open_eng
     left = [key for key, _ in store.scan(b"") if b"u1" in key]
     store.close()
 
-    assert ([offer.slate_id for offer in known], left) == (["s"], [])
+    assert ([(offer.slate_id, offer.surface) for offer in known], left) == ([("s", "home")], [])
 
 
 def test_a_window_that_is_no_whole_number_in_binary_closes(open_engine: Open, tmp_path: Path) -> None:
