@@ -113,7 +113,9 @@ class RankingSettings(Section):
     candidates: int = Field(200, ge=1, description="items scored when the candidates are our own")
     k: int = Field(20, ge=1, description="items in a list of our own candidates, unless the request names a k")
     rerank_interval_s: float = Field(1.0, ge=0, description="a user's surface is refreshed at most this often")
-    rerank_max_delay_s: float = Field(5.0, gt=0, description="triggers older than this are shed, counted")
+    rerank_max_delay_s: float = Field(
+        5.0, gt=0, description="triggers this old, or so long past their turn, are shed, counted"
+    )
     rerank_active_users: int = Field(200, ge=0, description="most recent users re-ranked when a new model comes")
     category_share_max: float = Field(0.5, gt=0, le=1, description="largest share of a list from one category")
     explore_frac: float = Field(0.05, ge=0, le=1, description="chance that one place of an own list explores")

@@ -1,8 +1,9 @@
 """When a user's surface is ranked again: at most once an interval, triggers in between coalesced, late ones shed.
 
 Pure: times are arguments, in wall-clock milliseconds. The shed rule: a trigger that is older than `rerank_max_delay_s`
-(since its append) when it arrives here is dropped and counted. Under overload labels and requests go first, and the
-user's next action triggers again. Waiting for the interval is no delay: it never sheds.
+(since its append) when it arrives here is dropped and counted, and so is one still not taken so long after its turn
+came. Under overload labels and requests go first, and the user's next action triggers again. Waiting for the interval
+is no delay: it never sheds.
 """
 
 import heapq
@@ -65,15 +66,19 @@ class RerankSchedule:
                     self._wait(DueRerank(user_id, surface, "model", now_ms), now_ms)
 
     def due(self, now_ms: int, limit: int | None = None) -> list[DueRerank]:
-        """Surfaces whose turn has come, at most `limit`; the rest stay due."""
+        """Surfaces whose turn has come, at most `limit`; the rest stay due until they are too old."""
         found: list[DueRerank] = []
         for turns in self._turns.values():
             while turns and turns[0][0] <= now_ms and (limit is None or len(found) < limit):
-                rerank = heapq.heappop(turns)[2]
+                due_at_ms, _, rerank = heapq.heappop(turns)
                 key = (rerank.user_id, rerank.surface)
                 # A turn that was taken over or forgotten is no longer what waits.
-                if self._waiting.get(key) is rerank:
-                    del self._waiting[key]
+                if self._waiting.get(key) is not rerank:
+                    continue
+                del self._waiting[key]
+                if rerank.cause == "event" and now_ms - due_at_ms > self._max_delay_ms:
+                    self.num_shed += 1
+                else:
                     self._ranked_at_ms[key] = now_ms
                     self._ranked_at_ms.move_to_end(key)
                     found.append(rerank)

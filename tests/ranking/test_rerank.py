@@ -60,6 +60,36 @@ def test_waiting_for_a_long_interval_never_sheds() -> None:
     assert schedule.num_shed == 0
 
 
+def test_a_turn_that_nobody_took_for_too_long_is_shed_and_counted() -> None:
+    schedule = RerankSchedule(SETTINGS)
+    for at_ms, user_id in ((0, "a"), (0, "b"), (1, "c")):
+        schedule.trigger(user_id, "home", at_ms, at_ms)
+    assert schedule.due(5000, limit=1) == [event("a", 0)]
+    assert schedule.due(5001) == [event("c", 1)]
+    assert schedule.num_shed == 1
+    schedule.trigger("b", "home", 5002, 5002)
+    assert schedule.due(5002) == [event("b", 5002)]
+
+
+def test_the_age_of_a_turn_begins_when_the_interval_is_over() -> None:
+    found = []
+    for look_ms in (6000, 6001):
+        schedule = RerankSchedule(SETTINGS)
+        schedule.trigger("u", "home", 0, 0)
+        schedule.due(0)
+        schedule.trigger("u", "home", 10, 10)
+        found.append((schedule.due(look_ms), schedule.num_shed))
+    assert found == [([event("u", 10)], 0), ([], 1)]
+
+
+def test_a_turn_of_a_new_model_waits_however_long() -> None:
+    schedule = RerankSchedule(SETTINGS)
+    schedule.trigger("u", "home", 0, 0)
+    schedule.due(0)
+    schedule.model_changed(1000)
+    assert schedule.due(60_000) == [model("u", 1000)]
+
+
 def test_a_new_model_ranks_the_most_recently_active_users_the_latest_first() -> None:
     schedule = RerankSchedule(SETTINGS)
     for at_ms, user_id in enumerate(["a", "b", "c", "b"]):
@@ -109,7 +139,7 @@ Step = tuple[int, str]
 
 @given(st.lists(st.tuples(st.integers(0, 700), st.sampled_from(["a", "b", "model", "look"])), max_size=60))
 def test_no_surface_is_ranked_twice_within_the_interval_and_no_action_is_lost(steps: list[Step]) -> None:
-    schedule = RerankSchedule(SETTINGS)
+    schedule = RerankSchedule(RankingSettings(rerank_interval_s=1.0, rerank_max_delay_s=60.0, rerank_active_users=2))
     now_ms, ranked, acted = 0, [], dict[str, int]()
     for wait_ms, what in [*steps, (1000, "look")]:
         now_ms += wait_ms
