@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.feature_schema import HORIZONS
 
-__all__ = ["HALF_LIVES_MS", "add_decayed", "add_decayed_list", "add_decayed_one", "decay_to"]
+__all__ = ["HALF_LIVES_MS", "add_decayed", "add_decayed_list", "add_decayed_one", "decay_one", "decay_to"]
 
 HALF_LIVES_MS: NDArray[np.float64] = np.array(list(HORIZONS.values()), np.float64)
 _HALF_LIVES = list(HORIZONS.values())
@@ -32,14 +32,17 @@ def add_decayed_one(
     values: NDArray[np.float64], at_ms: NDArray[np.int64], row: int, kind: int, event_at_ms: int
 ) -> None:
     """The same for a single row, bit by bit: an array of one costs ten times what its arithmetic does."""
-    held, age_ms = values[row], event_at_ms - int(at_ms[row])
-    if age_ms < 0:
-        held[:, kind] += np.exp2(age_ms / HALF_LIVES_MS)
-        return
-    if age_ms:
-        held *= np.exp2(-age_ms / HALF_LIVES_MS)[:, None]
-        at_ms[row] = event_at_ms
-    held[:, kind] += 1.0
+    age_ms = decay_one(values, at_ms, row, event_at_ms)
+    values[row][:, kind] += np.exp2(age_ms / HALF_LIVES_MS) if age_ms < 0 else 1.0
+
+
+def decay_one(values: NDArray[np.float64], at_ms: NDArray[np.int64], row: int, now_ms: int) -> int:
+    """Move a row's time forward to `now_ms`; an older `now_ms` changes nothing. Returns by how much it is newer."""
+    age_ms = now_ms - int(at_ms[row])
+    if age_ms > 0:
+        values[row] *= np.exp2(-age_ms / HALF_LIVES_MS)[:, None]
+        at_ms[row] = now_ms
+    return age_ms
 
 
 def add_decayed_list(

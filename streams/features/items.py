@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.features.catalogue import CatalogueColumns
-from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_one
+from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_one, decay_one
 from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND, TOTALS, SourceCounts
 from streams.settings import CatalogueFields
 
@@ -77,10 +77,11 @@ class ItemTable(CatalogueColumns):
             self._num_impressions += total == IMPRESSIONS
             self._num_clicks += total == CLICKS
 
-    def add_dwell(self, source: int, slot: int, delta_ms: int) -> None:
-        """Change the dwell total of an item; negative when a heartbeat replaces a larger one."""
+    def add_dwell(self, source: int, slot: int, delta_ms: int, at_ms: int) -> None:
+        """Change the dwell total of an item at an event time; negative when a heartbeat replaces a larger one."""
         counts = self.sources[source]
-        counts.totals[counts.row(slot), NUM_TOTALS - 1] += delta_ms
+        counts.add_dwell(counts.row(slot), delta_ms, at_ms)
+        decay_one(self.decayed, self.at_ms, slot, at_ms)
         self.totals[slot, NUM_TOTALS - 1] += delta_ms
 
     def add_co_click(self, source: int, slot: int, others: Sequence[int], at_ms: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
-from streams.features.decay import add_decayed, add_decayed_one
+from streams.features.decay import add_decayed, add_decayed_one, decay_one
 
 __all__ = ["NUM_TOTALS", "TOTALS", "TOTAL_OF_KIND", "SourceCounts"]
 
@@ -71,6 +71,11 @@ class SourceCounts:
         add_decayed_one(self.decayed, self.at_ms, row, kind, at_ms)
         if TOTAL_OF_KIND[kind] >= 0:
             self.totals[row, TOTAL_OF_KIND[kind]] += 1
+
+    def add_dwell(self, row: int, delta_ms: int, at_ms: int) -> None:
+        """Change the dwell total of one row, at an event time."""
+        decay_one(self.decayed, self.at_ms, row, at_ms)
+        self.totals[row, NUM_TOTALS - 1] += delta_ms
 
     def add_neighbour(self, slot: int, other: int, at_ms: int) -> None:
         """Strengthen `other` as a neighbour of `slot`; beyond 64 the weakest leaves (sums are approximate then)."""

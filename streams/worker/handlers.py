@@ -136,7 +136,7 @@ def on_dwell(now: Moment, event: Mapping[str, Any]) -> None:
     user.touch(now.at_ms, event.get("session_id"))
     dwell_ms, is_final = round(event["dwell_s"] * 1000), event.get("is_final", True)
     delta_ms = user.replace_dwell(_visit(event), now.at_ms, dwell_ms, is_final=is_final)
-    state.items.add_dwell(state.number, slot, delta_ms)
+    state.items.add_dwell(state.number, slot, delta_ms, now.at_ms)
     state.items_changed([slot])
     _attribute(now, event, slot)
     state.changed(user)

@@ -37,7 +37,7 @@ def busy_shop(fields: CatalogueFields, seed: int = 5) -> tuple[UserState, ItemTa
         user.lean(items, slot, float(kind), at_ms)
         if kind == CLICK:
             items.add_co_click(0, slot, [other for other in user.recently_clicked(8) if other != slot], at_ms)
-            items.add_dwell(0, slot, int(rng.integers(1, 60_000)))
+            items.add_dwell(0, slot, int(rng.integers(1, 60_000)), at_ms)
             user.price_sum, user.num_prices = (
                 user.price_sum + float(np.nan_to_num(items.price[slot])),
                 user.num_prices + 1,

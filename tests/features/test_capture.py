@@ -40,7 +40,7 @@ def counted() -> ItemTable:
     ]:  # fmt: skip
         for _ in range(num):
             items.count_one(0, slot, kind, NOW_MS)
-    items.add_dwell(0, TEA, 16_000)
+    items.add_dwell(0, TEA, 16_000, NOW_MS)
     return items
 
 

@@ -91,7 +91,7 @@ def test_own_counts_and_the_same_counts_as_records_agree() -> None:
     for kind, slot in itertools.product((IMPRESSION, CLICK), (TEA, ALE)):
         own.count_one(0, slot, kind, NOW_MS + kind)
     own.add_co_click(0, TEA, [ALE], NOW_MS)
-    own.add_dwell(0, TEA, 4500)
+    own.add_dwell(0, TEA, 4500, NOW_MS + DAY_MS)
     for slot in (TEA, ALE):
         record = own.sources[0].record(slot, own.item_ids) | {"offset": 3}
         assert other.apply(0, own.item_ids[slot], record)
@@ -126,8 +126,22 @@ def test_base_rate_is_a_prior_until_enough_was_seen_and_stays_in_bounds() -> Non
 def test_dwell_of_a_heartbeat_that_shrank_is_taken_back() -> None:
     items = shop()
     for delta_ms in (9000, -2000):
-        items.add_dwell(0, TEA, delta_ms)
+        items.add_dwell(0, TEA, delta_ms, NOW_MS)
     assert items.totals[TEA].tolist() == items.sources[0].totals[0].tolist() == [0, 0, 0, 0, 0, 7000]
+
+
+def test_dwell_moves_the_time_of_the_counters_forward_and_never_back() -> None:
+    """An item with dwell alone has a row of that time, not of 1970."""
+    items = shop()
+    items.add_dwell(0, ALE, 1000, NOW_MS)
+    for slot, at_ms in ((TEA, NOW_MS), (TEA, NOW_MS + DAY_MS), (TEA, NOW_MS - DAY_MS)):
+        items.add_dwell(0, slot, 1000, at_ms)
+        items.count_one(0, slot, CLICK, NOW_MS)
+
+    source = items.sources[0]
+    assert items.at_ms[[ALE, TEA]].tolist() == source.at_ms[:2].tolist() == [NOW_MS, NOW_MS + DAY_MS]
+    assert items.decayed[TEA, 1, CLICK] == source.decayed[1, 1, CLICK] == 1.5
+    assert items.decayed[[ALE, TEA]].tobytes() == source.decayed[:2].tobytes()
 
 
 def test_co_clicks_count_in_both_directions_strongest_first() -> None:
