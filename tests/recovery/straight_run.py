@@ -12,9 +12,9 @@ from streams.features.source_counts import TOTALS
 from streams.features.state_store import StateStore
 from streams.ranking.candidates import CandidateIndex
 from streams.settings import Settings
+from streams.worker.list_capture import ListCapture
 from streams.worker.partition import Partition
 from streams.worker.partition_state import PartitionState
-from streams.worker.requests import ListCapture
 from tests.recovery.runs import records_of
 from tests.worker.event_log import catalogue
 
