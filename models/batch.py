@@ -39,9 +39,16 @@ class Batch:
 
     def __post_init__(self) -> None:
         num_rows = self.num_rows
-        rows = {"cross_NX": self.cross_NX, "slate_N": self.slate_N, "position_N": self.position_N,
-                "kind_N": self.kind_N, "weight_N": self.weight_N, "censored": self.censored,
-                **{f"y[{t}]": v for t, v in self.y.items()}, **{f"mask[{t}]": v for t, v in self.mask.items()}}
+        rows = {
+            "cross_NX": self.cross_NX,
+            "slate_N": self.slate_N,
+            "position_N": self.position_N,
+            "kind_N": self.kind_N,
+            "weight_N": self.weight_N,
+            "censored": self.censored,
+            **{f"y[{t}]": v for t, v in self.y.items()},
+            **{f"mask[{t}]": v for t, v in self.mask.items()},
+        }
         for name, tensor in rows.items():
             if len(tensor) != num_rows:
                 raise ValueError(f"{name} has {len(tensor)} rows, item_NI {num_rows}; give every row a value")

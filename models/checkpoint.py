@@ -48,7 +48,13 @@ class LoadedCheckpoint:
 
 
 def save(
-    folder: Path, ranker: Ranker, *, version: int, schema_hash: str, task_hash: str, extra: Mapping[str, Any],
+    folder: Path,
+    ranker: Ranker,
+    *,
+    version: int,
+    schema_hash: str,
+    task_hash: str,
+    extra: Mapping[str, Any],
 ) -> None:
     """Writes `ranker` as version `version` into `folder`, which must not exist; `extra` is any JSON.
 
@@ -56,10 +62,19 @@ def save(
     """
     own = ranker.schema.hash, hash_of_tasks(ranker.tasks)
     if own != (schema_hash, task_hash):
-        raise ValueError(f"ranker with features and tasks {own}, asked to be saved as {(schema_hash, task_hash)}; "
-                         "save it under its own hashes")
-    facts = {"version": version, "schema_hash": schema_hash, "task_hash": task_hash, "config": asdict(ranker.config),
-             "schema": asdict(ranker.schema), "tasks": [asdict(task) for task in ranker.tasks], "extra": dict(extra)}
+        raise ValueError(
+            f"ranker with features and tasks {own}, asked to be saved as {(schema_hash, task_hash)}; "
+            "save it under its own hashes"
+        )
+    facts = {
+        "version": version,
+        "schema_hash": schema_hash,
+        "task_hash": task_hash,
+        "config": asdict(ranker.config),
+        "schema": asdict(ranker.schema),
+        "tasks": [asdict(task) for task in ranker.tasks],
+        "extra": dict(extra),
+    }
     write_tensors(folder, ranker.state_dict(), facts)
 
 
@@ -70,18 +85,25 @@ def load(folder: Path, schema_hash: str, task_hash: str) -> LoadedCheckpoint:
     other features or tasks than these.
     """
     tensors, manifest = read_tensors(folder)
-    for what, found, needed, error in (("features", manifest.get("schema_hash"), schema_hash, SchemaHashError),
-                                       ("tasks", manifest.get("task_hash"), task_hash, TaskHashError)):
+    for what, found, needed, error in (
+        ("features", manifest.get("schema_hash"), schema_hash, SchemaHashError),
+        ("tasks", manifest.get("task_hash"), task_hash, TaskHashError),
+    ):
         if found != needed:
-            raise error(f"checkpoint {folder}: {what} {found} do not match this code's {needed}; "
-                        "deploy the code and settings that wrote it, or retrain")
+            raise error(
+                f"checkpoint {folder}: {what} {found} do not match this code's {needed}; "
+                "deploy the code and settings that wrote it, or retrain"
+            )
     try:
-        ranker = Ranker(_config(manifest["config"]), _schema(manifest["schema"]),
-                        [Task(**task) for task in manifest["tasks"]])
+        ranker = Ranker(
+            _config(manifest["config"]), _schema(manifest["schema"]), [Task(**task) for task in manifest["tasks"]]
+        )
         ranker.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ForeignCheckpointError(f"checkpoint {folder}: does not describe a ranker of this code ({error}); "
-                                     "deploy the code that wrote it, or retrain") from error
+        raise ForeignCheckpointError(
+            f"checkpoint {folder}: does not describe a ranker of this code ({error}); "
+            "deploy the code that wrote it, or retrain"
+        ) from error
     return LoadedCheckpoint(ranker.requires_grad_(requires_grad=False).eval(), manifest)
 
 
@@ -114,20 +136,25 @@ def read_tensors(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         packed = (folder / WEIGHTS).read_bytes()
     except OSError as error:
-        raise TornCheckpointError(f"checkpoint {folder}: {WEIGHTS} cannot be read ({error}); "
-                                  "remove the folder") from error
+        raise TornCheckpointError(
+            f"checkpoint {folder}: {WEIGHTS} cannot be read ({error}); remove the folder"
+        ) from error
     if len(packed) != facts["size_bytes"]:
-        raise TornCheckpointError(f"checkpoint {folder}: {WEIGHTS} has {len(packed)} of {facts['size_bytes']} bytes; "
-                                  "remove the folder")
+        raise TornCheckpointError(
+            f"checkpoint {folder}: {WEIGHTS} has {len(packed)} of {facts['size_bytes']} bytes; remove the folder"
+        )
     found = hashlib.sha256(packed).hexdigest()
     if found != facts["sha256"]:
-        raise AlteredCheckpointError(f"checkpoint {folder}: {WEIGHTS} has sha256 {found[:12]}, the manifest says "
-                                     f"{facts['sha256'][:12]}; remove the folder")
+        raise AlteredCheckpointError(
+            f"checkpoint {folder}: {WEIGHTS} has sha256 {found[:12]}, the manifest says "
+            f"{facts['sha256'][:12]}; remove the folder"
+        )
     try:
         return safetensors.torch.load(packed), manifest
     except SafetensorError as error:
-        raise ForeignCheckpointError(f"checkpoint {folder}: {WEIGHTS} is not safetensors ({error}); "
-                                     "remove the folder") from error
+        raise ForeignCheckpointError(
+            f"checkpoint {folder}: {WEIGHTS} is not safetensors ({error}); remove the folder"
+        ) from error
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -138,12 +165,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise TornCheckpointError(f"checkpoint {folder}: no {MANIFEST}; remove the folder") from error
     except (OSError, ValueError) as error:
-        raise TornCheckpointError(f"checkpoint {folder}: {MANIFEST} cannot be read ({error}); "
-                                  "remove the folder") from error
+        raise TornCheckpointError(
+            f"checkpoint {folder}: {MANIFEST} cannot be read ({error}); remove the folder"
+        ) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
-        raise ForeignCheckpointError(f"checkpoint {folder}: format {found!r}, this code reads {FORMAT!r}; "
-                                     "deploy the code that wrote it, or retrain")
+        raise ForeignCheckpointError(
+            f"checkpoint {folder}: format {found!r}, this code reads {FORMAT!r}; "
+            "deploy the code that wrote it, or retrain"
+        )
     claimed = manifest.pop("sha256", None)
     if claimed != _digest(manifest):
         raise AlteredCheckpointError(f"checkpoint {folder}: {MANIFEST} was altered after writing; remove the folder")

@@ -19,7 +19,10 @@ Architecture = Literal["gated", "mmoe", "shared_bottom"]
 
 
 def expert_plan(
-    architecture: Architecture, tasks: Sequence[str], num_shared: int, groups: Sequence[Sequence[str]],
+    architecture: Architecture,
+    tasks: Sequence[str],
+    num_shared: int,
+    groups: Sequence[Sequence[str]],
 ) -> list[list[bool]]:
     """bool[T][E]: which experts a task may use.
 

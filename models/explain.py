@@ -36,13 +36,18 @@ def explain(ranker: Ranker, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, 
     inputs_NO = ranker.first_layer(user_SU, item_NI, cross_NX, slate_N)
     predictions = ranker.predictions(ranker.tail(inputs_NO))
     without = [ranker.predictions(ranker.tail(inputs_NO - part_NO)) for part_NO in parts.values()]
-    contributions = {task: torch.stack([value_N - other[task] for other in without], 1)
-                     for task, value_N in predictions.items()}
+    contributions = {
+        task: torch.stack([value_N - other[task] for other in without], 1) for task, value_N in predictions.items()
+    }
     return Explanation(tuple(parts), predictions, contributions)
 
 
 def _group_parts(
-    ranker: Ranker, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor,
+    ranker: Ranker,
+    user_SU: Tensor,
+    item_NI: Tensor,
+    cross_NX: Tensor,
+    slate_N: Tensor,
 ) -> dict[str, Tensor]:
     """float[N, O] per group: its share of the first layer's outputs."""
     first, cross = ranker.first, ranker.cross_norm(cross_NX)

@@ -53,8 +53,12 @@ class FineTuner:
     """
 
     def __init__(
-        self, config: FineTuneConfig, schema: FeatureSchema, tasks: Sequence[Task],
-        device: torch.device | str | None = None, seed: int = 0,
+        self,
+        config: FineTuneConfig,
+        schema: FeatureSchema,
+        tasks: Sequence[Task],
+        device: torch.device | str | None = None,
+        seed: int = 0,
     ) -> None:
         self.config = config
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -118,8 +122,10 @@ class FineTuner:
 
         For between two versions: what the heads have learned is carried over by interpolation (threshold_refit.py).
         """
-        is_moved = [refit_thresholds(self.ranker, self.average, self.objective.rates_of(name), name, recent)
-                    for name, recent in self.recent_dwell_s.items()]
+        is_moved = [
+            refit_thresholds(self.ranker, self.average, self.objective.rates_of(name), name, recent)
+            for name, recent in self.recent_dwell_s.items()
+        ]
         self._served = None if any(is_moved) else self._served
         return any(is_moved)
 
@@ -132,21 +138,32 @@ class FineTuner:
             "average": self.average.sums,
             "optimiser": optimiser_tensors(self.optimiser, self.weights),
             "recent_dwell_s": self.recent_dwell_s,
-            "count": {"average_share": torch.tensor(self.average.share, dtype=torch.float64),
-                      "steps": torch.tensor(self.num_steps), "skipped": torch.tensor(self.num_skipped)},
+            "count": {
+                "average_share": torch.tensor(self.average.share, dtype=torch.float64),
+                "steps": torch.tensor(self.num_steps),
+                "skipped": torch.tensor(self.num_skipped),
+            },
         }
-        return {f"{part}.{name}": tensor.detach().to("cpu", copy=True)
-                for part, tensors in parts.items() for name, tensor in tensors.items()}
+        return {
+            f"{part}.{name}": tensor.detach().to("cpu", copy=True)
+            for part, tensors in parts.items()
+            for name, tensor in tensors.items()
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Goes on where `state_dict` was taken. Raises ValueError when the state is of another model."""
         expected = self.state_dict()
         varying = ("optimiser.", "recent_dwell_s.")
-        wrong = [name for name, tensor in expected.items() if not name.startswith(varying)
-                 and (name not in state or state[name].shape != tensor.shape)]
+        wrong = [
+            name
+            for name, tensor in expected.items()
+            if not name.startswith(varying) and (name not in state or state[name].shape != tensor.shape)
+        ]
         if wrong:
-            raise ValueError(f"trainer state without a fitting {wrong[0]} ({len(wrong)} such); "
-                             "use the settings that wrote it, or start from an empty folder")
+            raise ValueError(
+                f"trainer state without a fitting {wrong[0]} ({len(wrong)} such); "
+                "use the settings that wrote it, or start from an empty folder"
+            )
         names = ("ranker", "base_rates", "average", "optimiser", "recent_dwell_s")
         part = {name: _part(state, name, self.device) for name in names}
         self.ranker.load_state_dict(part["ranker"])

@@ -10,8 +10,19 @@ from numpy.typing import NDArray
 from models.list_metrics import gauc, mrr, ndcg_at_k
 
 __all__ = [
-    "accuracy", "auc", "ece", "f1", "gauc", "log_loss", "mrr", "ndcg_at_k", "normalised_entropy", "pcoc", "precision",
-    "recall", "xauc",
+    "accuracy",
+    "auc",
+    "ece",
+    "f1",
+    "gauc",
+    "log_loss",
+    "mrr",
+    "ndcg_at_k",
+    "normalised_entropy",
+    "pcoc",
+    "precision",
+    "recall",
+    "xauc",
 ]
 
 Floats = NDArray[np.floating]

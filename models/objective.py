@@ -103,7 +103,10 @@ class Objective(nn.Module):
             self.rates_of(name).observe(of_task)
 
     def forward(
-        self, logits: Mapping[str, Tensor], targets: Mapping[str, Targets], teacher: Mapping[str, Tensor] | None = None,
+        self,
+        logits: Mapping[str, Tensor],
+        targets: Mapping[str, Targets],
+        teacher: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Scalar losses: a normalised entropy per task, `click_ranking`, `distillation`, and `total`.
 
@@ -123,15 +126,22 @@ class Objective(nn.Module):
         return {**losses, "total": total}
 
     def _distillation(
-        self, logits: Mapping[str, Tensor], targets: Mapping[str, Targets], teacher: Mapping[str, Tensor],
+        self,
+        logits: Mapping[str, Tensor],
+        targets: Mapping[str, Targets],
+        teacher: Mapping[str, Tensor],
     ) -> Tensor:
         """Cross-entropy to the teacher over all rows, each task over its entropy and by its weight."""
         terms = []
         for task in self.tasks:
             if task.loss == "bce" and task.name in teacher:
                 of_task = targets[task.name]
-                soft = Targets(y=teacher[task.name], mask=torch.ones_like(of_task.mask), weight_N=of_task.weight_N,
-                               slate_N=of_task.slate_N)
+                soft = Targets(
+                    y=teacher[task.name],
+                    mask=torch.ones_like(of_task.mask),
+                    weight_N=of_task.weight_N,
+                    slate_N=of_task.slate_N,
+                )
                 entropy = self.rates_of(task.name).entropy().float()
                 terms.append(task.loss_weight * bce(logits[task.name], soft) / entropy)
         return torch.stack(terms).sum()

@@ -27,7 +27,9 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, weights: Mapping[str, nn
 
 
 def restore_optimiser(
-    optimiser: torch.optim.Optimizer, weights: Mapping[str, nn.Parameter], tensors: Mapping[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    weights: Mapping[str, nn.Parameter],
+    tensors: Mapping[str, Tensor],
 ) -> None:
     """Puts back what `optimiser_tensors` gave."""
     optimiser.state.clear()

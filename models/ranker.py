@@ -102,12 +102,20 @@ class Ranker(nn.Module):
         tower_TNW = functional.silu(torch.baddbmm(self.tower_bias_TW.unsqueeze(1), mixed_TND, self.tower_TDW))
         towers = zip(self.heads, tower_TNW.unbind(0), linear, strict=True)
         logits = [head(tower_NW) + linear_NK for head, tower_NW, linear_NK in towers]
-        return {task.name: value if task.loss == "ordinal" else value.squeeze(1)
-                for task, value in zip(self.tasks, logits, strict=True)}
+        return {
+            task.name: value if task.loss == "ordinal" else value.squeeze(1)
+            for task, value in zip(self.tasks, logits, strict=True)
+        }
 
     def forward(
-        self, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor, *,
-        position_N: Tensor | None = None, kind_N: Tensor | None = None,
+        self,
+        user_SU: Tensor,
+        item_NI: Tensor,
+        cross_NX: Tensor,
+        slate_N: Tensor,
+        *,
+        position_N: Tensor | None = None,
+        kind_N: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Logits per task: [N], or [N, K] for ordinal tasks. Without `position_N`, as when serving, position adds 0.
 
@@ -117,8 +125,10 @@ class Ranker(nn.Module):
         if position_N is None:
             return logits
         shift_NT = self.position(position_N, torch.zeros_like(position_N) if kind_N is None else kind_N)
-        return {name: value + (shift_NT[:, t] if value.dim() == 1 else shift_NT[:, t : t + 1])
-                for t, (name, value) in enumerate(logits.items())}
+        return {
+            name: value + (shift_NT[:, t] if value.dim() == 1 else shift_NT[:, t : t + 1])
+            for t, (name, value) in enumerate(logits.items())
+        }
 
     @torch.no_grad()
     def predict(self, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> dict[str, Tensor]:
@@ -140,8 +150,10 @@ class Ranker(nn.Module):
                 outputs[task.name] = self.scale(task.name).expected_log_s(survival(logits[task.name]))
             else:
                 outputs[task.name] = (self.platt_T2[t, 0] * logits[task.name] + self.platt_T2[t, 1]).sigmoid()
-        return {task.name: outputs[task.name] * outputs["click"] if task.rows == "clicked" else outputs[task.name]
-                for task in self.tasks}
+        return {
+            task.name: outputs[task.name] * outputs["click"] if task.rows == "clicked" else outputs[task.name]
+            for task in self.tasks
+        }
 
     def scale(self, task: str) -> OrdinalScale:
         """The thresholds of an ordinal task. Raises KeyError for any other task."""

@@ -25,7 +25,8 @@ def slate_pairs(slate_N: Tensor, first_N: Tensor, second_N: Tensor) -> tuple[Ten
     start_S = num_second_S.cumsum(0) - num_second_S
     num_pairs = num_second_S[slate_N[first]]
     offset = torch.arange(int(num_pairs.sum()), device=slate_N.device) - (
-        num_pairs.cumsum(0) - num_pairs).repeat_interleave(num_pairs)
+        num_pairs.cumsum(0) - num_pairs
+    ).repeat_interleave(num_pairs)
     i = first.repeat_interleave(num_pairs)
     j = second[start_S[slate_N[i]] + offset]
     return i[i != j], j[i != j]
@@ -104,7 +105,8 @@ def _log_sum_exp(scores_N: Tensor, targets: Targets) -> Tensor:
     """float[S] over known rows; 0 for a slate without any."""
     low = torch.finfo(scores_N.dtype).min
     largest_S = scores_N.new_full((_num_slates(targets),), low).scatter_reduce(
-        0, targets.slate_N, torch.where(targets.mask, scores_N.detach(), low), "amax")
+        0, targets.slate_N, torch.where(targets.mask, scores_N.detach(), low), "amax"
+    )
     shifted_N = torch.where(targets.mask, scores_N - largest_S[targets.slate_N], 0.0).exp()
     sum_S = _per_slate(torch.where(targets.mask, shifted_N, 0.0), targets.slate_N, targets)
     has_S = sum_S > 0

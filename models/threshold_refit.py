@@ -34,7 +34,11 @@ def interpolation(old_s_K: Tensor, new_s_K: Tensor) -> Tensor:
 
 @torch.no_grad()
 def refit_thresholds(
-    ranker: Ranker, average: WeightAverage, rates: BaseRates, task: str, recent_dwell_s: Tensor,
+    ranker: Ranker,
+    average: WeightAverage,
+    rates: BaseRates,
+    task: str,
+    recent_dwell_s: Tensor,
 ) -> bool:
     """Refits one ordinal task's thresholds; True if moved, False when dwells are too few or thresholds near enough."""
     scale = ranker.scale(task)

@@ -30,7 +30,8 @@ def observe(metrics: WorkerMetrics, outputs: Outputs) -> None:
         metrics.rejects.labels(refusal.reason).inc()
     metrics.dead_letters.inc(len(outputs.rejected))
     metrics.forwarded.inc(len(outputs.misplaced))
-    if counts["slate_closed_early"]:
-        metrics.sheds.labels("slate_closed_early").inc(counts["slate_closed_early"])
+    for rule in ("slate_closed_early", "slate_full"):
+        if counts[rule]:
+            metrics.sheds.labels(rule).inc(counts[rule])
     if counts["action_without_slate"]:
         metrics.unknown_slates.labels("any").inc(counts["action_without_slate"])

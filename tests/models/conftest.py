@@ -46,8 +46,12 @@ def make_batch() -> MakeBatch:
         dwell_s = np.exp(rng.normal(3 + 0.7 * cross_NX[:, 1], 1.0, num_rows))
         cart = click * (rng.random(num_rows) < 0.2)
         return Batch.from_arrays(
-            user_SU=user_SU, item_NI=item_NI, cross_NX=cross_NX, slate_N=np.repeat(np.arange(num_slates), slate_size),
-            position_N=np.tile(np.arange(slate_size), num_slates), kind_N=rng.integers(0, 3, num_rows),
+            user_SU=user_SU,
+            item_NI=item_NI,
+            cross_NX=cross_NX,
+            slate_N=np.repeat(np.arange(num_slates), slate_size),
+            position_N=np.tile(np.arange(slate_size), num_slates),
+            kind_N=rng.integers(0, 3, num_rows),
             labels={"click": click, "dwell": np.where(click > 0, dwell_s, np.nan), "cart": cart.astype(np.float32)},
         )
 

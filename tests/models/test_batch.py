@@ -8,9 +8,12 @@ from models.batch import Batch
 def small(labels: dict[str, list[float]], num_slates: int = 2) -> Batch:
     num_rows = len(next(iter(labels.values())))
     return Batch.from_arrays(
-        user_SU=np.zeros((num_slates, 1), np.float32), item_NI=np.zeros((num_rows, 2), np.float32),
-        cross_NX=np.zeros((num_rows, 1), np.float32), slate_N=np.arange(num_rows) % num_slates,
-        position_N=np.arange(num_rows), kind_N=np.zeros(num_rows, int),
+        user_SU=np.zeros((num_slates, 1), np.float32),
+        item_NI=np.zeros((num_rows, 2), np.float32),
+        cross_NX=np.zeros((num_rows, 1), np.float32),
+        slate_N=np.arange(num_rows) % num_slates,
+        position_N=np.arange(num_rows),
+        kind_N=np.zeros(num_rows, int),
         labels={task: np.array(values, np.float32) for task, values in labels.items()},
     )
 

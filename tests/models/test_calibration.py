@@ -7,7 +7,10 @@ from models.metrics import pcoc
 
 
 def rows(
-    rng: np.random.Generator, num_rows: int, true_shift: float, true_scale: float = 1.0,
+    rng: np.random.Generator,
+    num_rows: int,
+    true_shift: float,
+    true_scale: float = 1.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     logits = rng.normal(-1.5, 1.0, num_rows)
     p = 1 / (1 + np.exp(-(true_scale * logits + true_shift)))

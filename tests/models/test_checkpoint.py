@@ -27,6 +27,7 @@ TASKS_HASH = task_hash(DEFAULT_TASKS)
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
+
 MakeBatch = Callable[..., Batch]
 
 
@@ -38,7 +39,10 @@ def folder(tmp_path: Path, ranker: Ranker, schema: FeatureSchema) -> Path:
 
 
 def test_a_loaded_version_predicts_exactly_what_was_saved(
-    folder: Path, ranker: Ranker, schema: FeatureSchema, make_batch: MakeBatch,
+    folder: Path,
+    ranker: Ranker,
+    schema: FeatureSchema,
+    make_batch: MakeBatch,
 ) -> None:
     batch = make_batch(0)
     loaded = load(folder, schema.hash, TASKS_HASH)
@@ -47,7 +51,10 @@ def test_a_loaded_version_predicts_exactly_what_was_saved(
     for task, value in loaded.ranker.predict(*features).items():
         assert torch.equal(value, expected[task])
     assert (loaded.ranker.config, loaded.ranker.schema, loaded.ranker.tasks) == (
-        ranker.config, ranker.schema, ranker.tasks)
+        ranker.config,
+        ranker.schema,
+        ranker.tasks,
+    )
     assert loaded.manifest["version"] == 7
     assert loaded.manifest["extra"] == {"gate": {"rows": 12}}
 
@@ -62,7 +69,9 @@ def test_buffers_travel_too(tmp_path: Path, ranker: Ranker, schema: FeatureSchem
 
 
 def test_only_the_two_files_are_left_and_a_version_is_written_once(
-    folder: Path, ranker: Ranker, schema: FeatureSchema,
+    folder: Path,
+    ranker: Ranker,
+    schema: FeatureSchema,
 ) -> None:
     assert names_in(folder) == ["manifest.json", "weights.safetensors"]
     assert names_in(folder.parent) == ["000007"]
@@ -119,8 +128,9 @@ def test_an_altered_manifest_is_found(folder: Path, schema: FeatureSchema) -> No
         load(folder, schema.hash, TASKS_HASH)
 
 
-@pytest.mark.parametrize(("file", "error"), [("manifest.json", TornCheckpointError),
-                                             ("weights.safetensors", TornCheckpointError)])
+@pytest.mark.parametrize(
+    ("file", "error"), [("manifest.json", TornCheckpointError), ("weights.safetensors", TornCheckpointError)]
+)
 def test_a_missing_file_is_torn(folder: Path, schema: FeatureSchema, file: str, error: type[CheckpointError]) -> None:
     (folder / file).unlink()
     with pytest.raises(error):

@@ -7,18 +7,23 @@ from models.experts import Architecture, GatedExperts, expert_plan
 TASKS = ("click", "dwell", "cart")
 
 
-@pytest.mark.parametrize(("architecture", "plan"), [
-    ("gated", [[True, True, True, False], [True, True, False, True], [True, True, False, True]]),
-    ("mmoe", [[True, True]] * 3),
-    ("shared_bottom", [[True]] * 3),
-])
+@pytest.mark.parametrize(
+    ("architecture", "plan"),
+    [
+        ("gated", [[True, True, True, False], [True, True, False, True], [True, True, False, True]]),
+        ("mmoe", [[True, True]] * 3),
+        ("shared_bottom", [[True]] * 3),
+    ],
+)
 def test_the_plan_says_which_experts_a_task_may_use(architecture: Architecture, plan: list[list[bool]]) -> None:
     assert expert_plan(architecture, TASKS, 2, [("click",)]) == plan
 
 
 def test_groups_that_name_every_task_leave_no_further_group() -> None:
     assert expert_plan("gated", TASKS, 1, [("click", "cart"), ("dwell",)]) == [
-        [True, True, False], [True, False, True], [True, True, False],
+        [True, True, False],
+        [True, False, True],
+        [True, True, False],
     ]
 
 

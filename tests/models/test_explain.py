@@ -20,14 +20,17 @@ def test_every_cross_feature_is_in_exactly_one_group() -> None:
 
 
 def test_a_contribution_is_the_change_when_the_group_takes_its_average_values(
-    ranker: Ranker, make_batch: MakeBatch,
+    ranker: Ranker,
+    make_batch: MakeBatch,
 ) -> None:
     batch = make_batch(0)
     ranker.observe(batch)
     features = batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N
     found = explain(ranker, *features)
-    averages = {"user": (ranker.user_norm.mean_F.float().expand_as(batch.user_SU), *features[1:]),
-                "item": (batch.user_SU, ranker.item_norm.mean_F.float().expand_as(batch.item_NI), *features[2:])}
+    averages = {
+        "user": (ranker.user_norm.mean_F.float().expand_as(batch.user_SU), *features[1:]),
+        "item": (batch.user_SU, ranker.item_norm.mean_F.float().expand_as(batch.item_NI), *features[2:]),
+    }
     columns = cross_groups(ranker.schema)["tags"]
     cross = batch.cross_NX.clone()
     cross[:, columns] = ranker.cross_norm.mean_F.float()[columns]

@@ -39,7 +39,8 @@ def assert_same_state(one: dict[str, torch.Tensor], other: dict[str, torch.Tenso
 
 
 def test_it_learns_the_taste_of_the_world_and_is_calibrated_on_new_rows(
-    trained: FineTuner, make_batch: MakeBatch,
+    trained: FineTuner,
+    make_batch: MakeBatch,
 ) -> None:
     new = make_batch(10_000, num_slates=400)
     found = trained.serving_model().predict(new.user_SU, new.item_NI, new.cross_NX, new.slate_N)
@@ -61,7 +62,8 @@ def test_the_dwell_head_orders_visits_and_is_unbiased(trained: FineTuner, make_b
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_torch_was_seeded_with(
-    schema: FeatureSchema, make_batch: MakeBatch,
+    schema: FeatureSchema,
+    make_batch: MakeBatch,
 ) -> None:
     states = []
     for global_seed in (0, 1):
@@ -93,8 +95,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(schema: FeatureSc
 
 
 def test_a_state_of_another_model_is_refused(tuner: FineTuner, schema: FeatureSchema) -> None:
-    other = FineTuner(dataclasses.replace(CONFIG, ranker=dataclasses.replace(CONFIG.ranker, tower_width=8)), schema,
-                      DEFAULT_TASKS, device="cpu")
+    other = FineTuner(
+        dataclasses.replace(CONFIG, ranker=dataclasses.replace(CONFIG.ranker, tower_width=8)),
+        schema,
+        DEFAULT_TASKS,
+        device="cpu",
+    )
     with pytest.raises(ValueError, match=r"trainer state without a fitting .*tower"):
         tuner.load_state_dict(other.state_dict())
 
@@ -102,7 +108,10 @@ def test_a_state_of_another_model_is_refused(tuner: FineTuner, schema: FeatureSc
 @pytest.mark.parametrize("task", ["click", "dwell"])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_batch_with_a_label_that_is_not_finite_changes_nothing_and_is_counted(
-    tuner: FineTuner, make_batch: MakeBatch, task: str, value: float,
+    tuner: FineTuner,
+    make_batch: MakeBatch,
+    task: str,
+    value: float,
 ) -> None:
     tuner.learn(make_batch(0))
     before = tuner.state_dict()

@@ -12,8 +12,12 @@ BY_ROW = ("bce", "mse", "huber", "distillation", "pairwise", "listwise", "lambda
 
 def targets(y: list[float], weight: list[float] | None = None, mask: list[bool] | None = None) -> Targets:
     num_rows = len(y)
-    return Targets(y=torch.tensor(y), mask=torch.tensor(mask or [True] * num_rows),
-                   weight_N=torch.tensor(weight or [1.0] * num_rows), slate_N=torch.zeros(num_rows).long())
+    return Targets(
+        y=torch.tensor(y),
+        mask=torch.tensor(mask or [True] * num_rows),
+        weight_N=torch.tensor(weight or [1.0] * num_rows),
+        slate_N=torch.zeros(num_rows).long(),
+    )
 
 
 def assert_loss(found: Tensor, expected: float) -> None:
@@ -40,8 +44,12 @@ def test_huber_is_half_the_square_near_and_linear_far() -> None:
 
 def test_ordinal_sums_over_thresholds_the_mean_over_rows_with_that_label() -> None:
     logits = torch.zeros(2, 2)
-    of_two = Targets(y=torch.tensor([[1.0, 0.0], [1.0, 0.0]]), mask=torch.tensor([[True, True], [True, False]]),
-                     weight_N=torch.ones(2), slate_N=torch.zeros(2).long())
+    of_two = Targets(
+        y=torch.tensor([[1.0, 0.0], [1.0, 0.0]]),
+        mask=torch.tensor([[True, True], [True, False]]),
+        weight_N=torch.ones(2),
+        slate_N=torch.zeros(2).long(),
+    )
     assert_loss(ordinal(logits, of_two), 2 * math.log(2))
 
 

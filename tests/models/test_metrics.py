@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from models import metrics
 
 Floats = NDArray[np.float64]
-LABELS = st.integers(1, 60).flatmap(lambda n: st.tuples(
-    arrays.arrays(np.float64, n, elements=st.sampled_from([0.0, 1.0])),
-    arrays.arrays(np.float64, n, elements=st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(0, 1))),
-))
+LABELS = st.integers(1, 60).flatmap(
+    lambda n: st.tuples(
+        arrays.arrays(np.float64, n, elements=st.sampled_from([0.0, 1.0])),
+        arrays.arrays(np.float64, n, elements=st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(0, 1))),
+    )
+)
 
 
 def same(found: float, expected: float) -> None:

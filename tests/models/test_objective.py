@@ -15,8 +15,12 @@ MakeBatch = Callable[..., Batch]
 
 
 def targets(y: list[float]) -> Targets:
-    return Targets(y=torch.tensor(y), mask=torch.ones(len(y)).bool(), weight_N=torch.ones(len(y)),
-                   slate_N=torch.zeros(len(y)).long())
+    return Targets(
+        y=torch.tensor(y),
+        mask=torch.ones(len(y)).bool(),
+        weight_N=torch.ones(len(y)),
+        slate_N=torch.zeros(len(y)).long(),
+    )
 
 
 def test_base_rates_decay_so_that_old_labels_fade() -> None:
@@ -41,14 +45,16 @@ def test_a_task_that_never_has_a_positive_keeps_a_rate_and_a_finite_loss() -> No
 
 
 def test_predicting_the_base_rate_costs_one_for_a_frequent_and_for_a_rare_task(
-    ranker: Ranker, make_batch: MakeBatch,
+    ranker: Ranker,
+    make_batch: MakeBatch,
 ) -> None:
     batch = make_batch(0, num_slates=200)
     objective = Objective(ObjectiveConfig(), DEFAULT_TASKS, ranker.num_outputs)
     of_task = {task.name: task_targets(ranker, batch, task) for task in DEFAULT_TASKS}
     objective.observe(of_task)
-    logits = {name: objective.rates_of(name).rates().logit().float().expand(batch.num_rows, -1).squeeze(1)
-              for name in of_task}
+    logits = {
+        name: objective.rates_of(name).rates().logit().float().expand(batch.num_rows, -1).squeeze(1) for name in of_task
+    }
     losses = objective(logits, of_task)
     for name in ("click", "dwell", "cart"):
         assert float(losses[name]) == pytest.approx(1.0, abs=0.05)

@@ -14,7 +14,8 @@ def test_survival_never_rises_with_the_threshold() -> None:
 def test_a_censored_visit_labels_only_the_thresholds_it_has_passed() -> None:
     scale = OrdinalScale((5.0, 10.0, 20.0))
     y_NK, known_NK = scale.targets(
-        torch.tensor([12.0, 12.0, 0.0]), torch.tensor([True, True, False]), torch.tensor([False, True, False]))
+        torch.tensor([12.0, 12.0, 0.0]), torch.tensor([True, True, False]), torch.tensor([False, True, False])
+    )
     assert y_NK.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
     assert known_NK.tolist() == [[True, True, True], [True, True, False], [False, False, False]]
 

@@ -38,16 +38,19 @@ def test_later_places_share_the_last_logit_and_kinds_do_not_mix() -> None:
 
 
 def test_the_effect_of_position_is_learned_apart_and_left_out_when_serving(
-    tuner: FineTuner, make_batch: MakeBatch,
+    tuner: FineTuner,
+    make_batch: MakeBatch,
 ) -> None:
     """Rows are placed at random, so what the first places gain must not be credited to what they show."""
+
     def biased(seed: int, num_slates: int = 64) -> Batch:
         batch = make_batch(seed, num_slates)
         logit = 1.5 * batch.item_NI[:, 0] - 1.0 - 0.25 * batch.position_N
         click = (torch.rand(len(logit), generator=torch.Generator().manual_seed(seed)) < logit.sigmoid()).float()
         known = torch.ones(len(click)).bool()
-        return dataclasses.replace(batch, y={"click": click}, mask={"click": known},
-                                   kind_N=torch.zeros_like(batch.kind_N))
+        return dataclasses.replace(
+            batch, y={"click": click}, mask={"click": known}, kind_N=torch.zeros_like(batch.kind_N)
+        )
 
     for step in range(250):
         tuner.learn(biased(step))

@@ -22,7 +22,12 @@ def features(batch: Batch) -> tuple[torch.Tensor, ...]:
 def test_logits_are_one_per_row_and_eight_for_dwell(ranker: Ranker, make_batch: MakeBatch) -> None:
     logits = ranker(*features(make_batch(0, 2, 3)))
     assert {name: tuple(value.shape) for name, value in logits.items()} == {
-        "click": (6,), "dwell": (6, 8), "cart": (6,), "order": (6,), "dislike": (6,)}
+        "click": (6,),
+        "dwell": (6, 8),
+        "cart": (6,),
+        "order": (6,),
+        "dislike": (6,),
+    }
 
 
 def test_a_row_scores_the_same_alone_and_among_others(ranker: Ranker, make_batch: MakeBatch) -> None:
@@ -30,8 +35,12 @@ def test_a_row_scores_the_same_alone_and_among_others(ranker: Ranker, make_batch
     ranker.observe(batch)
     together = ranker.predict(*features(batch))
     row = 17
-    alone = ranker.predict(batch.user_SU[batch.slate_N[row : row + 1]], batch.item_NI[row : row + 1],
-                           batch.cross_NX[row : row + 1], torch.zeros(1, dtype=torch.int64))
+    alone = ranker.predict(
+        batch.user_SU[batch.slate_N[row : row + 1]],
+        batch.item_NI[row : row + 1],
+        batch.cross_NX[row : row + 1],
+        torch.zeros(1, dtype=torch.int64),
+    )
     for name, value in together.items():
         torch.testing.assert_close(value[row : row + 1], alone[name])
 
@@ -80,7 +89,8 @@ def test_calibration_scales_and_shifts_a_binary_tasks_logits(ranker: Ranker, mak
 
 
 def test_an_untrained_task_is_a_constant_and_cannot_disturb_an_order(
-    schema: FeatureSchema, make_batch: MakeBatch,
+    schema: FeatureSchema,
+    make_batch: MakeBatch,
 ) -> None:
     batch = make_batch(7)
     fresh = Ranker(RankerConfig(), schema, DEFAULT_TASKS)
@@ -91,7 +101,9 @@ def test_an_untrained_task_is_a_constant_and_cannot_disturb_an_order(
 
 @pytest.mark.parametrize("architecture", ["gated", "mmoe", "shared_bottom"])
 def test_every_architecture_gives_every_parameter_a_gradient(
-    schema: FeatureSchema, make_batch: MakeBatch, architecture: Architecture,
+    schema: FeatureSchema,
+    make_batch: MakeBatch,
+    architecture: Architecture,
 ) -> None:
     torch.manual_seed(0)
     made = Ranker(RankerConfig(architecture=architecture), schema, DEFAULT_TASKS)

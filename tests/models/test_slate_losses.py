@@ -13,8 +13,12 @@ from models.targets import Targets
 
 
 def targets(y: list[float], slate: list[int], mask: list[bool] | None = None) -> Targets:
-    return Targets(y=torch.tensor(y), mask=torch.tensor(mask or [True] * len(y)), weight_N=torch.ones(len(y)),
-                   slate_N=torch.tensor(slate))
+    return Targets(
+        y=torch.tensor(y),
+        mask=torch.tensor(mask or [True] * len(y)),
+        weight_N=torch.ones(len(y)),
+        slate_N=torch.tensor(slate),
+    )
 
 
 def softplus(x: float) -> float:

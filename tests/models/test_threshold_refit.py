@@ -73,7 +73,8 @@ def test_what_the_head_predicts_survives_a_move_of_its_thresholds(schema: Featur
 
 
 def test_thresholds_that_were_far_off_are_right_on_average_at_once(
-    schema: FeatureSchema, make_batch: MakeBatch,
+    schema: FeatureSchema,
+    make_batch: MakeBatch,
 ) -> None:
     far = FineTuneConfig(ranker=RankerConfig(threshold_s=tuple(500.0 * k for k in range(1, 9))))
     tuner = FineTuner(far, schema, DEFAULT_TASKS, device="cpu", seed=0)

@@ -167,9 +167,7 @@ async def test_a_worker_refuses_damaged_models_and_serves_the_one_before(kafka: 
         for number, bad in enumerate((encode_announcement(damaged), encode_announcement(gone), b"{"), 1):
             await announce(settings, bad)
             worker.wait_until(lambda _, n=number: sum(refusals(worker).values()) == n)
-        await send_records(
-            settings, [OutRecord(topic_specs(settings)["events"].name, b"u", orjson.dumps(request))]
-        )
+        await send_records(settings, [OutRecord(topic_specs(settings)["events"].name, b"u", orjson.dumps(request))])
         await drained(worker)
         assert worker.status()["model_version"] == first.version
         await announce(settings, encode_announcement(last))

@@ -7,13 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.examples.records import Labels, Shown, decode_record
 from streams.features.source_counts import TOTALS
 from streams.features.state_store import META_KEY, StateStore
-from streams.settings import Settings
-from streams.worker.outputs import Outputs
 from streams.worker.partition import Partition
 from tests.worker.event_log import NUM_ITEMS, START_MS, Record, records, shop_log
+from tests.worker.one_user import event, impression
 
 Open = Callable[[Path], tuple[Partition, StateStore]]
 LOG = records(shop_log(num_slates=60))
@@ -76,16 +74,16 @@ def test_totals_equal_a_plain_count_of_distinct_events(open_engine: Open, tmp_pa
     distinct = {event["event_id"]: event for event in (msgspec.json.decode(r.value or b"") for r in LOG)}.values()
     expected: dict[str, dict[str, int]] = {}
     dwell: dict[tuple[str, str], tuple[int, int]] = {}
-    for event in distinct:
-        user = expected.setdefault(event["user_id"], dict.fromkeys(TOTALS, 0))
-        match event["type"]:
+    for one in distinct:
+        user = expected.setdefault(one["user_id"], dict.fromkeys(TOTALS, 0))
+        match one["type"]:
             case "impression":
-                user["impressions"] += len(event["items"])
+                user["impressions"] += len(one["items"])
             case "dwell":
-                key = (event["user_id"], event["slate_id"] + event["item_id"])
-                dwell[key] = max(dwell.get(key, (0, 0)), (event["occurred_at_ms"], round(event["dwell_s"] * 1000)))
+                key = (one["user_id"], one["slate_id"] + one["item_id"])
+                dwell[key] = max(dwell.get(key, (0, 0)), (one["occurred_at_ms"], round(one["dwell_s"] * 1000)))
             case "view" | "click" | "cart" | "order":
-                user[f"{event['type']}s"] += 1
+                user[f"{one['type']}s"] += 1
     for (user_id, _), (_, dwell_ms) in dwell.items():
         expected[user_id]["dwell_ms"] += dwell_ms
 
@@ -95,94 +93,6 @@ def test_totals_equal_a_plain_count_of_distinct_events(open_engine: Open, tmp_pa
 
     assert expected == found
     assert items == {name: sum(user[name] for user in expected.values()) for name in TOTALS}
-
-
-def decoded(outputs: Outputs) -> list[Shown | Labels]:
-    return [decode_record(raw) for _, raw in outputs.examples]
-
-
-def event(kind: str, at_s: float, event_id: str = "", **fields: Any) -> dict[str, Any]:
-    at_ms = START_MS + int(at_s * 1000)
-    return {"type": kind, "event_id": event_id or f"{kind}{at_s}", "user_id": "u1", "occurred_at_ms": at_ms, **fields}
-
-
-def impression(at_s: float, *items: str, slate: str = "s1") -> dict[str, Any]:
-    shown = [{"item_id": item, "position": place} for place, item in enumerate(items)]
-    return event("impression", at_s, slate_id=slate, surface="home", items=shown)
-
-
-def labels(outputs: Outputs) -> list[tuple[str, int, list[str], list[float]]]:
-    return [(r.task, r.revision, r.items, r.values) for r in decoded(outputs) if isinstance(r, Labels)]
-
-
-def test_one_slate_gives_one_shown_and_labels_when_each_window_closes(open_engine: Open, tmp_path: Path) -> None:
-    engine, store = open_engine(tmp_path / "state")
-    outputs = engine.process(
-        records([
-            impression(0, "i1", "i2"),
-            event("click", 5, item_id="i2", slate_id="s1"),
-            event("dwell", 8, item_id="i2", slate_id="s1", dwell_s=3.0, is_final=False),
-            event("cart", 30, item_id="i2"),
-            event("watermark", 200) | {"user_id": ""},
-        ])
-    )  # fmt: skip
-    store.close()
-
-    shown = [record for record in decoded(outputs) if isinstance(record, Shown)]
-    assert [(s.slate_id, s.items, s.positions, s.part) for s in shown] == [("s1", ["i1", "i2"], [0, 1], 0)]
-    assert labels(outputs) == [
-        ("click", 1, ["i1", "i2"], [0.0, 1.0]),
-        ("dwell", 1, ["i2"], [3.0]),
-        ("cart", 1, ["i1", "i2"], [0.0, 1.0]),
-        ("order", 1, ["i1", "i2"], [0.0, 0.0]),
-        ("dislike", 1, ["i1", "i2"], [0.0, 0.0]),
-    ]
-
-
-def test_a_click_before_its_impression_waits_for_it(open_engine: Open, tmp_path: Path) -> None:
-    engine, store = open_engine(tmp_path / "state")
-    outputs = engine.process(
-        records(
-            [event("click", 2, item_id="i2", slate_id="s1"), impression(0, "i1", "i2"), event("view", 60, item_id="i9")]
-        )
-    )
-    store.close()
-
-    assert labels(outputs)[0] == ("click", 1, ["i1", "i2"], [0.0, 1.0])
-
-
-def test_a_late_click_is_sent_as_a_correction_after_the_window_closed(open_engine: Open, tmp_path: Path) -> None:
-    engine, store = open_engine(tmp_path / "state")
-    outputs = engine.process(
-        records(
-            [impression(0, "i1", "i2"), event("view", 38, item_id="i9"), event("click", 3, item_id="i1", slate_id="s1")]
-        )
-    )
-    store.close()
-
-    assert labels(outputs) == [("click", 1, ["i1", "i2"], [0.0, 0.0]), ("click", 2, ["i1", "i2"], [1.0, 0.0])]
-    assert outputs.counts["late"] == 1
-
-
-def test_a_click_after_its_window_counts_but_labels_nothing(open_engine: Open, tmp_path: Path) -> None:
-    engine, store = open_engine(tmp_path / "state")
-    outputs = engine.process(records([impression(0, "i1"), event("click", 26, item_id="i1", slate_id="s1")]))
-    total = engine.state.user("u1").totals[2]
-    store.close()
-
-    assert labels(outputs) == [("click", 1, ["i1"], [0.0])]
-    assert total == 1
-
-
-def test_a_second_impression_of_a_slate_adds_a_part_with_its_new_items_only(open_engine: Open, tmp_path: Path) -> None:
-    engine, store = open_engine(tmp_path / "state")
-    outputs = engine.process(records([impression(0, "i1", "i2"), impression(1, "i2", "i3")]))
-    totals = engine.state.user("u1").totals
-    store.close()
-
-    parts = [(s.part, s.items, s.positions) for s in decoded(outputs) if isinstance(s, Shown)]
-    assert parts == [(0, ["i1", "i2"], [0, 1]), (1, ["i3"], [1])]
-    assert totals[0] == 3
 
 
 def test_bad_neighbours_are_rejected_one_by_one_and_good_ones_kept(open_engine: Open, tmp_path: Path) -> None:
@@ -225,46 +135,6 @@ def test_forget_leaves_nothing_of_the_user_on_disk(open_engine: Open, tmp_path: 
 
     assert [(f.user_id, f.surfaces) for f in outputs.forgotten] == [("u1", ("home",))]
     assert left == []
-
-
-def test_a_watermark_closes_windows_but_does_not_move_the_clock(open_engine: Open, tmp_path: Path) -> None:
-    """Slates shown after `--close-windows` on a live system have their whole window."""
-    engine, store = open_engine(tmp_path / "state")
-    mark = event("watermark", 500) | {"user_id": ""}
-    first = engine.process(records([impression(0, "i1"), mark]))
-    clock_ms = engine.state.max_event_ms
-    second = engine.process(
-        records([impression(30, "i1", slate="s2"), event("view", 40, item_id="i1")], first_offset=2)
-    )
-    store.close()
-
-    assert ([r[0] for r in labels(first)], clock_ms) == (["click", "cart", "order", "dislike"], START_MS)
-    assert labels(second) == []
-
-
-def test_a_watermark_beyond_every_window_is_rejected(open_engine: Open, tmp_path: Path) -> None:
-    engine, store = open_engine(tmp_path / "state")
-    outputs = engine.process(records([impression(0, "i1")]) + records([event("watermark", 9e8) | {"user_id": ""}], 1))
-    late = Record(2, START_MS, None, msgspec.json.encode(event("watermark", 9e8) | {"user_id": ""}))
-    refused = engine.process([late])
-    store.close()
-
-    assert [r.reason for _, r in refused.rejected] == ["time_too_far_ahead"]
-    assert outputs.rejected == []
-
-
-def test_beyond_the_cap_the_oldest_slates_close_early_and_are_counted(
-    open_engine: Open, engine_settings: Settings, tmp_path: Path
-) -> None:
-    engine, store = open_engine(tmp_path / "state")
-    log = [impression(n / 100, "i1", slate=f"s{n}") for n in range(engine_settings.labels.open_slates_max + 3)]
-    outputs = engine.process(records(log))
-    store.close()
-
-    closed = {r.slate_id for r in decoded(outputs) if isinstance(r, Labels)}
-    num_closed = outputs.counts["slate_closed_early"]
-    assert num_closed > 0
-    assert closed == {f"s{n}" for n in range(num_closed)}
 
 
 def test_replayed_events_publish_again_all_that_they_changed(open_engine: Open, tmp_path: Path) -> None:
