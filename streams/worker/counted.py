@@ -6,22 +6,26 @@ from streams.worker.outputs import Outputs
 
 __all__ = ["observe"]
 
+# Counts that say what was given up, by the rule that said so.
+SHED_RULES = ("slate_closed_early", "slate_full")
+
 
 def observe(metrics: WorkerMetrics, outputs: Outputs) -> None:
     """Add what a chunk counted to the worker's metrics."""
     counts = outputs.counts
-    for kind in EVENT_TYPES:
-        if counts[kind]:
-            metrics.events.labels(kind).inc(counts[kind])
     single = {
         "duplicate": metrics.duplicates,
         "late": metrics.late,
         "clamped": metrics.clamped,
         "shown": metrics.shown,
     }
-    for name, metric in single.items():
-        if counts[name]:
-            metric.inc(counts[name])
+    labelled = {
+        **{kind: metrics.events.labels(kind) for kind in EVENT_TYPES if counts[kind]},
+        **{rule: metrics.sheds.labels(rule) for rule in SHED_RULES if counts[rule]},
+        "action_without_slate": metrics.unknown_slates.labels("any"),
+    }
+    for name, metric in {**single, **labelled}.items():
+        metric.inc(counts[name])
     for name, number in counts.items():
         kind, _, task = name.partition("_")
         if kind in {"labels", "corrected"}:
@@ -30,8 +34,3 @@ def observe(metrics: WorkerMetrics, outputs: Outputs) -> None:
         metrics.rejects.labels(refusal.reason).inc()
     metrics.dead_letters.inc(len(outputs.rejected))
     metrics.forwarded.inc(len(outputs.misplaced))
-    for rule in ("slate_closed_early", "slate_full"):
-        if counts[rule]:
-            metrics.sheds.labels(rule).inc(counts[rule])
-    if counts["action_without_slate"]:
-        metrics.unknown_slates.labels("any").inc(counts["action_without_slate"])
