@@ -5,10 +5,15 @@ carries the names that kafka_exporter and kafka-lag-exporter gave it (stack.md 2
 """
 
 import contextlib
+import warnings
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, values
 
 __all__ = ["LagMetrics", "TrainerMetrics", "WorkerMetrics"]
+
+# Importing Feast switches prometheus_client to values in files that processes share. A role is one process: its values
+# stay in memory, whoever was imported first.
+values.ValueClass = values.MutexValue
 
 _NAMESPACE = "freshrank"
 _FAST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -65,7 +70,9 @@ class LagMetrics:
         """Drop a partition that moved away, so that its last lag does not stay on the board."""
         labels = (group, topic, str(partition))
         for gauge in (self.lag, self.lag_s, self.committed):
-            with contextlib.suppress(KeyError):
+            with contextlib.suppress(KeyError), warnings.catch_warnings():
+                # It warns of the mode that Feast switched on.
+                warnings.simplefilter("ignore", UserWarning)
                 gauge.remove(*labels)
 
 

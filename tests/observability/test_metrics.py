@@ -1,5 +1,9 @@
 """Metrics: the names that dashboards rely on, and lag that does not outlive a moved partition."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 from prometheus_client import generate_latest
 
 from streams.observability.metrics import TrainerMetrics, WorkerMetrics
@@ -48,3 +52,16 @@ def test_two_roles_in_one_process_count_apart() -> None:
 
     assert "freshrank_duplicates_total 1.0" in _lines(first.registry)
     assert "freshrank_duplicates_total 0.0" in _lines(second.registry)
+
+
+def test_values_stay_in_memory_although_feast_was_imported_first() -> None:
+    """Feast turns on prometheus_client's multi-process mode: each value would be a place in a mapped file."""
+    program = (
+        "import feast; from streams.observability.metrics import WorkerMetrics; "
+        "print(type(WorkerMetrics().duplicates._value).__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "MutexValue\n"
