@@ -31,10 +31,8 @@ def views(num: int) -> list[Any]:
 
 def partitions_of(settings: Settings, worker: str, sender: RecordSender) -> PartitionSet:
     settings = settings.model_copy(update={"worker": WorkerSettings(instance_id=worker)})
-    knowledge = Knowledge(settings, SystemClock(), lambda *_: None)
-    return PartitionSet(
-        settings, SystemClock(), knowledge=knowledge, sender=sender, rows=NoRows(), take=lambda *_: None
-    )
+    knowledge = Knowledge(settings, SystemClock())
+    return PartitionSet(settings, SystemClock(), knowledge=knowledge, sender=sender, rows=NoRows())
 
 
 async def process(partitions: PartitionSet, events: Sequence[Any]) -> None:
