@@ -14,6 +14,7 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 
 from streams.clock import Clock
+from streams.errors import StateError
 from streams.features.feast_repo import prepare_repo
 from streams.features.feast_writer import FeatureRowWriter
 from streams.kafka.await_broker import await_broker
@@ -154,7 +155,12 @@ class WorkerRuntime:
         """Own exactly these partitions of `events` and `item-counts`."""
         self._is_ready = False
         lacking = await self._rows.acquire(events, item_counts)
+        held = dict(self._partitions.owned)
         await self._partitions.assign(events)
+        taken = [n for n, before in held.items() if n in events and self._partitions.owned[n] is not before]
+        if taken:
+            # Faust does not always resume a consumer that was away so long: a new process does.
+            raise StateError(f"partitions {taken} were taken over while this worker was away; it starts anew")
         await self._rows.fill(lacking, self._partitions)
         self.metrics.rebalances.inc()
         self.metrics.partitions.set(len(events))
