@@ -13,23 +13,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.content import NO_ITEM, Content
+from models.inputs import History, RankerInputs
+
 __all__ = ["Batch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """N rows of S slates.
+class Batch(RankerInputs):
+    """N rows of S slates: what the ranker reads, and what came of it.
 
-    `slate_N` int64: which row of `user_SU` a row belongs to. `position_N` int64, 0-based place when shown; `kind_N`
+    `position_N` int64, 0-based place when shown; `kind_N`
     int64: 0 product, 1 coupon, 2 ad. `y[task]` float32[N] and `mask[task]` bool[N]: labels (0 or 1; seconds for
     dwell) and which of them are known. `censored` bool[N]: the dwell is a lower bound. `weight_N` float32.
     Raises ValueError when shapes do not fit together.
     """
 
-    user_SU: Tensor
-    item_NI: Tensor
-    cross_NX: Tensor
-    slate_N: Tensor
     position_N: Tensor
     kind_N: Tensor
     y: dict[str, Tensor]
@@ -42,6 +41,7 @@ class Batch:
         rows = {
             "cross_NX": self.cross_NX,
             "slate_N": self.slate_N,
+            "content_N": self.content_N,
             "position_N": self.position_N,
             "kind_N": self.kind_N,
             "weight_N": self.weight_N,
@@ -78,6 +78,9 @@ class Batch:
         labels: Mapping[str, NDArray[np.floating]],
         censored: NDArray[np.bool_] | None = None,
         weight_N: NDArray[np.floating] | None = None,
+        content_N: NDArray[np.integer] | None = None,
+        content: Content | None = None,
+        history: History | None = None,
     ) -> Self:
         """From numpy arrays, copied. `labels[task]` float[N] is NaN where the label is not known."""
         num_rows = len(item_NI)
@@ -87,6 +90,9 @@ class Batch:
             item_NI=torch.tensor(item_NI, dtype=torch.float32),
             cross_NX=torch.tensor(cross_NX, dtype=torch.float32),
             slate_N=torch.tensor(slate_N, dtype=torch.int64),
+            content_N=torch.full((num_rows,), NO_ITEM) if content_N is None else torch.tensor(content_N),
+            content=Content.empty() if content is None else content,
+            history=History.empty(len(user_SU)) if history is None else history,
             position_N=torch.tensor(position_N, dtype=torch.int64),
             kind_N=torch.tensor(kind_N, dtype=torch.int64),
             y=y,
@@ -104,20 +110,27 @@ class Batch:
         if any(t != tasks[0] for t in tasks):
             raise ValueError(f"batches with tasks {sorted(tasks[0])} and others; build all of them from one task list")
         starts = np.cumsum([0, *(b.num_slates for b in batches[:-1])]).tolist()
+        items = np.cumsum([0, *(b.content.num_items for b in batches[:-1])]).tolist()
         names = ("user_SU", "item_NI", "cross_NX", "position_N", "kind_N", "weight_N", "censored")
         joined = {name: torch.cat([getattr(b, name) for b in batches]) for name in names}
         return cls(
             **joined,
             slate_N=torch.cat([b.slate_N + start for b, start in zip(batches, starts, strict=True)]),
+            content_N=torch.cat([_moved(b.content_N, start) for b, start in zip(batches, items, strict=True)]),
+            content=Content.concat([b.content for b in batches]),
+            history=History.concat([b.history for b in batches], items),
             y={task: torch.cat([b.y[task] for b in batches]) for task in batches[0].y},
             mask={task: torch.cat([b.mask[task] for b in batches]) for task in batches[0].mask},
         )
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on `device`."""
-        names = ("user_SU", "item_NI", "cross_NX", "slate_N", "position_N", "kind_N", "weight_N", "censored")
+        tensors = ("user_SU", "item_NI", "cross_NX", "slate_N", "content_N", "position_N", "kind_N", "weight_N")
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in (*tensors, "censored")}
         return Batch(
-            **{name: getattr(self, name).to(device, non_blocking=True) for name in names},
+            **moved,
+            content=self.content.to(device),
+            history=self.history.to(device),
             y={task: v.to(device, non_blocking=True) for task, v in self.y.items()},
             mask={task: v.to(device, non_blocking=True) for task, v in self.mask.items()},
         )
@@ -126,3 +139,7 @@ class Batch:
         """Whether all known labels and all weights are finite. Features may be missing (NaN): see normaliser.py."""
         known = [torch.isfinite(v[self.mask[task]]).all() for task, v in self.y.items()]
         return bool(torch.stack([torch.isfinite(self.weight_N).all(), *known]).all())
+
+
+def _moved(content_N: Tensor, start: int) -> Tensor:
+    return torch.where(content_N == NO_ITEM, NO_ITEM, content_N + start)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from models.feature_groups import cross_groups
+from models.inputs import RankerInputs
 from models.ranker import Ranker
 
 __all__ = ["Explanation", "explain"]
@@ -30,30 +31,24 @@ class Explanation:
 
 
 @torch.no_grad()
-def explain(ranker: Ranker, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Explanation:
+def explain(ranker: Ranker, inputs: RankerInputs) -> Explanation:
     """Contributions for N rows (a user's top ten, say)."""
-    parts = _group_parts(ranker, user_SU, item_NI, cross_NX, slate_N)
-    inputs_NO = ranker.first_layer(user_SU, item_NI, cross_NX, slate_N)
-    predictions = ranker.predictions(ranker.tail(inputs_NO))
-    without = [ranker.predictions(ranker.tail(inputs_NO - part_NO)) for part_NO in parts.values()]
+    parts = _group_parts(ranker, inputs)
+    first_NO = ranker.first_layer(inputs)
+    predictions = ranker.predictions(ranker.tail(first_NO))
+    without = [ranker.predictions(ranker.tail(first_NO - part_NO)) for part_NO in parts.values()]
     contributions = {
         task: torch.stack([value_N - other[task] for other in without], 1) for task, value_N in predictions.items()
     }
     return Explanation(tuple(parts), predictions, contributions)
 
 
-def _group_parts(
-    ranker: Ranker,
-    user_SU: Tensor,
-    item_NI: Tensor,
-    cross_NX: Tensor,
-    slate_N: Tensor,
-) -> dict[str, Tensor]:
+def _group_parts(ranker: Ranker, inputs: RankerInputs) -> dict[str, Tensor]:
     """float[N, O] per group: its share of the first layer's outputs."""
-    first, cross = ranker.first, ranker.cross_norm(cross_NX)
+    first, cross = ranker.first, ranker.cross_norm(inputs.cross_NX)
     parts = {
-        "user": (first.user_part(ranker.user_norm(user_SU)) - first.bias_O).index_select(0, slate_N),
-        "item": first.item_part(ranker.item_norm(item_NI)),
+        "user": (first.user_part(ranker.user_norm(inputs.user_SU)) - first.bias_O).index_select(0, inputs.slate_N),
+        "item": first.item_part(ranker.item_norm(inputs.item_NI)),
     }
     for group, columns in cross_groups(ranker.schema).items():
         kept = torch.zeros_like(cross)

@@ -19,10 +19,16 @@ EVENT_KINDS: tuple[str, ...] = ("impression", "view", "click", "cart", "order", 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSchema:
-    """Names of the features, in order, by part. `user_U`, `item_I`, `cross_X` arrays follow these orders."""
+    """Names of the features, in order, by part. `user_U`, `item_I`, `cross_X` arrays follow these orders.
+
+    `content` and `dense` are what the catalogue says of an item (content.py). `vector_widths`: of each vector field.
+    """
 
     affinity_fields: tuple[str, ...]
     number_fields: tuple[str, ...]
+    text_fields: tuple[str, ...] = ()
+    vector_fields: tuple[str, ...] = ()
+    vector_widths: tuple[int, ...] = ()
 
     @property
     def user(self) -> tuple[str, ...]:
@@ -73,6 +79,17 @@ class FeatureSchema:
         )
 
     @property
+    def content(self) -> tuple[str, ...]:
+        """Fields whose values are hashed: the category first, then the other sets, then the words of texts."""
+        return tuple(dict.fromkeys(("category", *self.affinity_fields, *self.text_fields)))
+
+    @property
+    def dense(self) -> tuple[str, ...]:
+        """Columns of an item's numbers, then of its vectors (D)."""
+        widths = zip(self.vector_fields, self.vector_widths, strict=True)
+        return (*self.number_fields, *(f"{field}_{k}" for field, width in widths for k in range(width)))
+
+    @property
     def hash(self) -> str:
         """12 hex digits over all names in order."""
         return _hash(self)
@@ -81,5 +98,5 @@ class FeatureSchema:
 @lru_cache(maxsize=16)
 def _hash(schema: FeatureSchema) -> str:
     """Remembered, as every shown slate carries it."""
-    names = json.dumps([schema.user, schema.item, schema.cross])
+    names = json.dumps([schema.user, schema.item, schema.cross, schema.content, schema.dense])
     return hashlib.sha256(names.encode()).hexdigest()[:12]

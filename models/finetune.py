@@ -105,7 +105,7 @@ class FineTuner:
         batch = batch.to(self.device)
         served = self._serve()
         with torch.no_grad():
-            logits = served(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)
+            logits = served(batch)
         predictions = served.predictions(logits)
         for name, platt in self.platt.items():
             if name in batch.y:
@@ -201,11 +201,10 @@ class FineTuner:
             self.platt[task].reset()
 
     def _losses(self, batch: Batch, targets: dict[str, Targets]) -> dict[str, Tensor]:
-        features = batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N
-        logits = self.ranker(*features, position_N=batch.position_N, kind_N=batch.kind_N)
+        logits = self.ranker(batch, position_N=batch.position_N, kind_N=batch.kind_N)
         teacher = None
         if self.teacher is not None and self.config.objective.distillation_weight:
-            teacher = self.teacher.predict(*features)
+            teacher = self.teacher.predict(batch)
         losses: dict[str, Tensor] = self.objective(logits, targets, teacher)
         return losses
 

@@ -17,6 +17,7 @@ from models.batch import Batch
 from models.experts import Architecture, GatedExperts, expert_plan
 from models.feature_schema import FeatureSchema
 from models.first_layer import FactoredLinear
+from models.inputs import RankerInputs
 from models.normaliser import Normaliser
 from models.ordinal import OrdinalScale, survival
 from models.position import PositionLogit
@@ -87,9 +88,10 @@ class Ranker(nn.Module):
             nn.init.zeros_(head.get_parameter("weight"))
             nn.init.constant_(head.get_parameter("bias"), START_LOGIT)
 
-    def first_layer(self, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Tensor:
+    def first_layer(self, inputs: RankerInputs) -> Tensor:
         """float[N, O]: the factored first layer over normalised features."""
-        return self._rows(self.first.user_part(self.user_norm(user_SU)), item_NI, cross_NX, slate_N)
+        user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
+        return self._rows(user_SO, inputs.item_NI, inputs.cross_NX, inputs.slate_N)
 
     def _rows(self, user_SO: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Tensor:
         inputs_NO: Tensor = self.first(user_SO, self.item_norm(item_NI), self.cross_norm(cross_NX), slate_N)
@@ -108,20 +110,13 @@ class Ranker(nn.Module):
         }
 
     def forward(
-        self,
-        user_SU: Tensor,
-        item_NI: Tensor,
-        cross_NX: Tensor,
-        slate_N: Tensor,
-        *,
-        position_N: Tensor | None = None,
-        kind_N: Tensor | None = None,
+        self, inputs: RankerInputs, *, position_N: Tensor | None = None, kind_N: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Logits per task: [N], or [N, K] for ordinal tasks. Without `position_N`, as when serving, position adds 0.
 
-        `slate_N` int64 finds a row's user in `user_SU`; `kind_N` int64 defaults to 0, a product.
+        `kind_N` int64 defaults to 0, a product.
         """
-        logits = self.tail(self.first_layer(user_SU, item_NI, cross_NX, slate_N))
+        logits = self.tail(self.first_layer(inputs))
         if position_N is None:
             return logits
         shift_NT = self.position(position_N, torch.zeros_like(position_N) if kind_N is None else kind_N)
@@ -131,11 +126,11 @@ class Ranker(nn.Module):
         }
 
     @torch.no_grad()
-    def predict(self, user_SU: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> dict[str, Tensor]:
+    def predict(self, inputs: RankerInputs) -> dict[str, Tensor]:
         """Calibrated predictions per shown item, float[N] a task, without position. See `predictions`."""
-        user_SO = self.first.user_part(self.user_norm(user_SU))
-        num_at_once = ROWS_AT_ONCE if item_NI.device.type == "cpu" else max(len(item_NI), 1)
-        rows = (torch.split(tensor, num_at_once) for tensor in (item_NI, cross_NX, slate_N))
+        user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
+        num_at_once = ROWS_AT_ONCE if inputs.item_NI.device.type == "cpu" else max(len(inputs.item_NI), 1)
+        rows = (torch.split(tensor, num_at_once) for tensor in (inputs.item_NI, inputs.cross_NX, inputs.slate_N))
         chunks = [self.predictions(self.tail(self._rows(user_SO, *chunk))) for chunk in zip(*rows, strict=True)]
         return {task.name: torch.cat([chunk[task.name] for chunk in chunks]) for task in self.tasks}
 

@@ -60,11 +60,19 @@ class CatalogueFields(Section):
 
     affinity: tuple[str, ...] = Field(("category", "brand", "tags"), description="strings or lists a user can lean to")
     numbers: tuple[str, ...] = Field(("price",), description="numbers, used as they are and as missing or not")
+    texts: tuple[str, ...] = Field(("title", "text"), description="texts whose words say what an item is like")
+    vectors: dict[str, int] = Field({}, description="vectors by name with their width: `vector`, `image_vector`")
 
     @property
     def schema_(self) -> FeatureSchema:
         """The feature schema these fields give."""
-        return FeatureSchema(affinity_fields=self.affinity, number_fields=self.numbers)
+        return FeatureSchema(
+            affinity_fields=self.affinity,
+            number_fields=self.numbers,
+            text_fields=self.texts,
+            vector_fields=tuple(self.vectors),
+            vector_widths=tuple(self.vectors.values()),
+        )
 
 
 class WorkerSettings(Section):

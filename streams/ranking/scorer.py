@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from models.checkpoint import LoadedCheckpoint, load
 from models.checkpoint_errors import CheckpointError
+from models.inputs import RankerInputs
 from models.ranker import Ranker
 from streams.ranking.task import RankTask
 from streams.ranking.value_model import CLICK_TASK
@@ -94,13 +94,13 @@ def _predict(ranker: Ranker, tasks: Sequence[RankTask], sizes: Sequence[int]) ->
     cross_RX = torch.from_numpy(np.concatenate([task.cross_NX for task in tasks]))
     slate_R = torch.from_numpy(np.repeat(np.arange(len(tasks)), sizes))
     with torch.inference_mode():
-        predictions = ranker.predict(user_SU, item_RI, cross_RX, slate_R)
+        predictions = ranker.predict(RankerInputs.plain(user_SU, item_RI, cross_RX, slate_R))
         return {name: values.float().numpy() for name, values in predictions.items()}
 
 
 def _check(ranker: Ranker, version: int) -> None:
     with torch.inference_mode():
-        predictions = ranker.predict(*_probe(ranker))
+        predictions = ranker.predict(_probe(ranker))
     bad = sorted(
         name for name, values in predictions.items() if not bool(torch.isfinite(values).all() and (values >= 0).all())
     )
@@ -111,7 +111,7 @@ def _check(ranker: Ranker, version: int) -> None:
         )
 
 
-def _probe(ranker: Ranker) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _probe(ranker: Ranker) -> RankerInputs:
     """Ordinary, missing and extreme features, the same for every version."""
     generator = torch.Generator().manual_seed(0)
     schema = ranker.schema
@@ -120,4 +120,4 @@ def _probe(ranker: Ranker) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     user_SU = torch.randn(PROBE_SLATES, len(schema.user), generator=generator)
     for rows in (item_NI, cross_NX, user_SU):
         rows[0], rows[1], rows[2] = torch.nan, PROBE_EXTREME, -PROBE_EXTREME
-    return user_SU, item_NI, cross_NX, torch.arange(PROBE_ROWS) % PROBE_SLATES
+    return RankerInputs.plain(user_SU, item_NI, cross_NX, torch.arange(PROBE_ROWS) % PROBE_SLATES)

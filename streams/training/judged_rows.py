@@ -27,7 +27,7 @@ SMALLEST = 1e-9
 
 def predict(ranker: Ranker, batch: Batch) -> Predictions:
     """float64[N] per task, as served: without position. The batch must be where the ranker is."""
-    found = ranker.predict(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)
+    found = ranker.predict(batch)
     return to_numpy(found, ranker.tasks)
 
 

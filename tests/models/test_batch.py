@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -43,7 +45,7 @@ def test_joining_nothing_or_different_tasks_is_refused() -> None:
 def test_a_part_with_another_number_of_rows_is_refused_by_name() -> None:
     batch = small({"click": [1, 0]})
     with pytest.raises(ValueError, match="position_N has 3 rows, item_NI 2"):
-        Batch(**{**{n: getattr(batch, n) for n in batch.__slots__}, "position_N": torch.zeros(3, dtype=torch.int64)})
+        replace(batch, position_N=torch.zeros(3, dtype=torch.int64))
 
 
 def test_only_known_labels_and_weights_decide_whether_a_batch_is_finite() -> None:

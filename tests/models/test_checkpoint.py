@@ -46,9 +46,8 @@ def test_a_loaded_version_predicts_exactly_what_was_saved(
 ) -> None:
     batch = make_batch(0)
     loaded = load(folder, schema.hash, TASKS_HASH)
-    features = batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N
-    expected = ranker.predict(*features)
-    for task, value in loaded.ranker.predict(*features).items():
+    expected = ranker.predict(batch)
+    for task, value in loaded.ranker.predict(batch).items():
         assert torch.equal(value, expected[task])
     assert (loaded.ranker.config, loaded.ranker.schema, loaded.ranker.tasks) == (
         ranker.config,

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -25,19 +26,18 @@ def test_a_contribution_is_the_change_when_the_group_takes_its_average_values(
 ) -> None:
     batch = make_batch(0)
     ranker.observe(batch)
-    features = batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N
-    found = explain(ranker, *features)
+    found = explain(ranker, batch)
     averages = {
-        "user": (ranker.user_norm.mean_F.float().expand_as(batch.user_SU), *features[1:]),
-        "item": (batch.user_SU, ranker.item_norm.mean_F.float().expand_as(batch.item_NI), *features[2:]),
+        "user": replace(batch, user_SU=ranker.user_norm.mean_F.float().expand_as(batch.user_SU)),
+        "item": replace(batch, item_NI=ranker.item_norm.mean_F.float().expand_as(batch.item_NI)),
     }
     columns = cross_groups(ranker.schema)["tags"]
     cross = batch.cross_NX.clone()
     cross[:, columns] = ranker.cross_norm.mean_F.float()[columns]
-    averages["tags"] = (batch.user_SU, batch.item_NI, cross, batch.slate_N)
-    full = ranker.predict(*features)
+    averages["tags"] = replace(batch, cross_NX=cross)
+    full = ranker.predict(batch)
     for group, without in averages.items():
-        for task, value in ranker.predict(*without).items():
+        for task, value in ranker.predict(without).items():
             contribution = found.contributions[task][:, found.groups.index(group)]
             torch.testing.assert_close(contribution, full[task] - value, rtol=1e-3, atol=1e-5)
     for task, value in full.items():
@@ -48,6 +48,6 @@ def test_a_group_that_says_nothing_contributes_nothing(ranker: Ranker, make_batc
     batch = make_batch(1)
     batch.cross_NX[:, cross_groups(ranker.schema)["query"]] = 0.0
     ranker.observe(batch)
-    found = explain(ranker, batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)
+    found = explain(ranker, batch)
     assert float(found.contributions["click"][:, found.groups.index("query")].abs().max()) == 0
     assert float(found.contributions["click"][:, found.groups.index("item")].abs().max()) > 0

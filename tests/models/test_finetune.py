@@ -43,7 +43,7 @@ def test_it_learns_the_taste_of_the_world_and_is_calibrated_on_new_rows(
     make_batch: MakeBatch,
 ) -> None:
     new = make_batch(10_000, num_slates=400)
-    found = trained.serving_model().predict(new.user_SU, new.item_NI, new.cross_NX, new.slate_N)
+    found = trained.serving_model().predict(new)
     click, p_click = new.y["click"].numpy(), found["click"].numpy()
     oracle = (1.5 * new.item_NI[:, 0] + 1.5 * new.cross_NX[:, 0]).numpy()
     assert auc(click, p_click) > auc(click, oracle) - 0.01
@@ -54,7 +54,7 @@ def test_it_learns_the_taste_of_the_world_and_is_calibrated_on_new_rows(
 def test_the_dwell_head_orders_visits_and_is_unbiased(trained: FineTuner, make_batch: MakeBatch) -> None:
     new = make_batch(10_001, num_slates=400)
     clicked = new.mask["dwell"]
-    found = trained.serving_model().predict(new.user_SU, new.item_NI, new.cross_NX, new.slate_N)
+    found = trained.serving_model().predict(new)
     expected_log = (found["dwell"] / found["click"])[clicked].numpy()
     observed = new.y["dwell"][clicked].numpy()
     assert xauc(observed, expected_log) > xauc(observed, new.cross_NX[clicked][:, 1].numpy()) - 0.02
@@ -149,7 +149,7 @@ def test_a_batch_without_any_label_costs_zero_and_is_no_nan(tuner: FineTuner, ma
 
 def test_a_task_without_labels_stays_a_constant_while_others_learn(trained: FineTuner, make_batch: MakeBatch) -> None:
     batch = make_batch(0)
-    order = trained.serving_model().predict(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)["order"]
+    order = trained.serving_model().predict(batch)["order"]
     assert float(order.max() - order.min()) < 1e-3
 
 
@@ -161,7 +161,7 @@ def test_labels_that_come_late_start_their_head_in_the_average_too(tuner: FineTu
     rare = (torch.arange(batch.num_rows) % 300 == 0).float()
     known = torch.ones(batch.num_rows).bool()
     tuner.learn(dataclasses.replace(batch, y={"order": rare}, mask={"order": known}))
-    found = tuner.serving_model().predict(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)["order"]
+    found = tuner.serving_model().predict(batch)["order"]
     assert float(found.mean()) == pytest.approx(1 / 300, rel=0.5)
 
 
@@ -181,7 +181,7 @@ def test_a_head_starts_from_the_rate_of_its_first_labels(tuner: FineTuner, make_
     rare = (torch.arange(first.num_rows) % 300 == 0).float()
     known = torch.ones(first.num_rows).bool()
     tuner.learn(dataclasses.replace(first, y={"order": rare}, mask={"order": known}))
-    found = tuner.serving_model().predict(first.user_SU, first.item_NI, first.cross_NX, first.slate_N)["order"]
+    found = tuner.serving_model().predict(first)["order"]
     assert float(found.mean()) == pytest.approx(1 / 300, rel=0.5)
 
 
@@ -200,7 +200,7 @@ def test_the_serving_model_is_an_average_that_later_steps_leave_alone(tuner: Fin
 def test_predictions_come_before_the_batch_is_used_for_calibration(tuner: FineTuner, make_batch: MakeBatch) -> None:
     tuner.learn(make_batch(0))
     batch = make_batch(1)
-    expected = tuner.serving_model().predict(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)
+    expected = tuner.serving_model().predict(batch)
     first = tuner.predict_then_calibrate(batch)
     second = tuner.predict_then_calibrate(batch)
     torch.testing.assert_close(first["click"], expected["click"])
@@ -219,8 +219,7 @@ def test_distillation_keeps_the_student_nearer_to_the_champion(schema: FeatureSc
         for step in range(30):
             student.learn(with_label(make_batch(100 + step), "click", 0.0))
         new = make_batch(999)
-        features = new.user_SU, new.item_NI, new.cross_NX, new.slate_N
-        before, after = student.teacher.predict(*features), student.serving_model().predict(*features)
+        before, after = student.teacher.predict(new), student.serving_model().predict(new)
         return float((before["click"] - after["click"]).abs().mean())
 
     assert distance(2.0) < 0.7 * distance(0.0)

@@ -66,7 +66,7 @@ def test_the_total_is_the_weighted_sum_of_terms(ranker: Ranker, make_batch: Make
     objective = Objective(ObjectiveConfig(ranking_weight=0.3), DEFAULT_TASKS, ranker.num_outputs)
     of_task = {task.name: task_targets(ranker, batch, task) for task in DEFAULT_TASKS}
     objective.observe(of_task)
-    logits = ranker(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)
+    logits = ranker(batch)
     losses = objective(logits, of_task)
     weighed = sum(task.loss_weight * losses[task.name] for task in DEFAULT_TASKS) + 0.3 * losses["click_ranking"]
     torch.testing.assert_close(losses["total"], weighed)

@@ -59,7 +59,7 @@ def test_the_effect_of_position_is_learned_apart_and_left_out_when_serving(
     slope = torch.corrcoef(torch.stack([learned, -place.float()]))[0, 1]
     assert float(slope) > 0.95
     new = biased(9999, num_slates=500)
-    served = tuner.serving_model().predict(new.user_SU, new.item_NI, new.cross_NX, new.slate_N)["click"]
+    served = tuner.serving_model().predict(new)["click"]
     assert pcoc(new.y["click"].numpy(), served.numpy()) == pytest.approx(1.0, abs=0.2)
     first, last = served[new.position_N == 0].mean(), served[new.position_N == 11].mean()
     assert float(first) == pytest.approx(float(last), rel=0.1)

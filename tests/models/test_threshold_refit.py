@@ -61,10 +61,9 @@ def test_what_the_head_predicts_survives_a_move_of_its_thresholds(schema: Featur
     """Without carrying over, the prediction for a visit of twice the length would be off until relearned."""
     tuner = tuner_after(schema, make_batch, 120)
     new = make_batch(999, num_slates=100)
-    features = new.user_SU, new.item_NI, new.cross_NX, new.slate_N
-    before = tuner.serving_model().predict(*features)
+    before = tuner.serving_model().predict(new)
     assert tuner.refit_thresholds()
-    after = tuner.serving_model().predict(*features)
+    after = tuner.serving_model().predict(new)
     clicked = new.mask["dwell"]
     log_before = (before["dwell"] / before["click"])[clicked]
     log_after = (after["dwell"] / after["click"])[clicked]
@@ -82,7 +81,7 @@ def test_thresholds_that_were_far_off_are_right_on_average_at_once(
         tuner.learn(make_batch(step, num_slates=32))
     assert tuner.refit_thresholds()
     new = make_batch(999, num_slates=200)
-    found = tuner.serving_model().predict(new.user_SU, new.item_NI, new.cross_NX, new.slate_N)
+    found = tuner.serving_model().predict(new)
     clicked = new.mask["dwell"]
     expected_log = (found["dwell"] / found["click"])[clicked].mean()
     assert float(expected_log) == pytest.approx(float(new.y["dwell"][clicked].log1p().mean()), rel=0.05)

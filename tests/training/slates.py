@@ -5,7 +5,7 @@ import numpy as np
 from models.feature_schema import FeatureSchema
 from streams.examples.records import Labels, Shown, encode_array
 
-SCHEMA = FeatureSchema(affinity_fields=("category",), number_fields=("price",))
+SCHEMA = FeatureSchema(affinity_fields=("category",), number_fields=("price",), text_fields=("title", "text"))
 DAY_MS = 86_400_000
 START_MS = 1_700_000_000_000
 

@@ -8,7 +8,7 @@ from models.feature_schema import FeatureSchema
 from streams.examples.records import Shown, encode_array
 from streams.training.buffered_slate import BufferedSlate, ReadySlate, TaskLabels
 
-SCHEMA = FeatureSchema(affinity_fields=("category",), number_fields=("price",))
+SCHEMA = FeatureSchema(affinity_fields=("category",), number_fields=("price",), text_fields=("title", "text"))
 SLATE_SIZE = 10
 START_MS = 1_700_000_000_000
 

@@ -30,7 +30,7 @@ def tuner(batch: Batch) -> FineTuner:
 
 def test_tasks_over_clicked_rows_are_predicted_given_the_click(tuner: FineTuner, batch: Batch) -> None:
     ranker = tuner.serving_model()
-    shown = ranker.predict(batch.user_SU, batch.item_NI, batch.cross_NX, batch.slate_N)
+    shown = ranker.predict(batch)
     found = predict(ranker, batch)
     assert np.allclose(found["dwell"] * found["click"], shown["dwell"].numpy())
     assert np.array_equal(found["cart"], shown["cart"].double().numpy())
