@@ -1,11 +1,11 @@
 """The seeded shop as a stream of batches: what the model would see and what came of it, with the true chances beside.
 
-No Kafka, no trainer: blocks of slates in event-time order with features from the past only. Labels are final; when each
-positive became known is given too, so that an experiment can hold it back.
+No Kafka, no trainer: blocks of slates in event-time order with features from the past only; all slates are of one size.
+Labels are final; when each positive became known is given too, so that an experiment can hold it back.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from benchmarks.shop_world import DAY_S, NUM_STYLES, Chances, ShopSpec, ShopWorl
 from models.batch import Batch
 from models.feature_schema import FeatureSchema
 
-__all__ = ["DAY_S", "SHOP_SCHEMA", "Block", "ShopSpec", "blocks"]
+__all__ = ["DAY_S", "SHOP_SCHEMA", "Block", "ShopSpec", "blocks", "joined"]
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -51,6 +51,20 @@ class Block:
     order_at_s_N: Float64
     chances: Chances
 
+    def take(self, slates: Int64) -> "Block":
+        """These slates only, in this order."""
+        size = len(self.slate_N) // len(self.at_s_S)
+        rows = (slates[:, None] * size + np.arange(size)).ravel()
+        of_slates = {name: getattr(self, name)[slates] for name in ("at_s_S", "user_S", "user_SU")}
+        columns = ("item_NI", "cross_NX", "item_N", "position_N", "kind_N", "season_N", "at_s_N", "order_at_s_N")
+        return Block(
+            **of_slates,
+            **{name: getattr(self, name)[rows] for name in columns},
+            slate_N=np.repeat(np.arange(len(slates)), size),
+            y={task: column[rows] for task, column in self.y.items()},
+            chances=self.chances.take(rows),
+        )
+
     def batch(self, labels: Mapping[str, Float64] | None = None, weight_N: Float64 | None = None) -> Batch:
         """As the model takes it: with the final labels, or with `labels`, NaN where not known."""
         return Batch.from_arrays(
@@ -80,6 +94,18 @@ def blocks(spec: ShopSpec, block_slates: int = BLOCK_SLATES) -> Iterator[Block]:
         user_N = user_S[block.slate_N]
         counters.add(user_N, block.item_N, block.y, block.order_at_s_N, spec.slate_size)
         yield block
+
+
+def joined(stream: Sequence[Block]) -> Block:
+    """One block of all slates."""
+    sizes = np.cumsum([0, *(len(block.at_s_S) for block in stream[:-1])])
+    columns = [field.name for field in fields(Block) if field.name not in {"slate_N", "y", "chances"}]
+    return Block(
+        **{name: np.concatenate([getattr(block, name) for block in stream]) for name in columns},
+        slate_N=np.concatenate([block.slate_N + start for block, start in zip(stream, sizes, strict=True)]),
+        y={task: np.concatenate([block.y[task] for block in stream]) for task in stream[0].y},
+        chances=Chances.joined([block.chances for block in stream]),
+    )
 
 
 def _block(world: ShopWorld, counters: ShopCounters, rng: np.random.Generator, user_S: Int64, at_s_S: Float64) -> Block:

@@ -5,6 +5,7 @@ that drifts, seasons whose items follow rules of their own, places that are look
 category more than on interest, rare tasks that depend on what the common one does not, orders that come days late.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,9 @@ class ShopSpec:
     order_window_days: float = 7.0
 
 
+_COLUMNS = ("cart_given_click_N", "order_given_cart_N", "dwell_median_s_N", "dwell_log_spread_N", "bounce_N")
+
+
 @dataclass(frozen=True, slots=True)
 class Chances:
     """What may follow rows as shown, float64[N]: chances by task, and of dwell the expectations after a click."""
@@ -74,6 +78,17 @@ class Chances:
         """float64[N]: E[seconds] after a click: a log-normal visit, or a bounce."""
         visit_N = self.dwell_median_s_N * np.exp(self.dwell_log_spread_N**2 / 2)
         return np.asarray(self.bounce_N * _BOUNCE_MEAN_S + (1 - self.bounce_N) * visit_N)
+
+    def take(self, rows: Int64) -> "Chances":
+        """Of these rows."""
+        task = {name: column[rows] for name, column in self.task.items()}
+        return Chances(task, *(getattr(self, name)[rows] for name in _COLUMNS))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Chances"]) -> "Chances":
+        """Of the rows of all parts."""
+        task = {name: np.concatenate([part.task[name] for part in parts]) for name in parts[0].task}
+        return cls(task, *(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
 
 
 class ShopWorld:

@@ -5,7 +5,7 @@ computed once. A label that is not known yet is masked, never zero.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -23,9 +23,11 @@ __all__ = ["Batch"]
 class Batch(RankerInputs):
     """N rows of S slates: what the ranker reads, and what came of it.
 
-    `position_N` int64, 0-based place when shown; `kind_N`
-    int64: 0 product, 1 coupon, 2 ad. `y[task]` float32[N] and `mask[task]` bool[N]: labels (0 or 1; seconds for
-    dwell) and which of them are known. `censored` bool[N]: the dwell is a lower bound. `weight_N` float32.
+    `position_N` int64, 0-based place when shown; `kind_N` int64: 0 product, 1 coupon, 2 ad. `y[task]` float32[N] and
+    `mask[task]` bool[N]: labels (0 or 1; seconds for dwell) and which of them are known. `censored` bool[N]: the dwell
+    is a lower bound. `weight_N` float32. `is_replay_N` bool: learned before, so tables of ids stay as they are.
+    `is_early[task]` bool[N], for tasks learned before their window ends: the label may still turn from 0 to 1. Labels
+    of tasks not named are final.
     Raises ValueError when shapes do not fit together.
     """
 
@@ -35,6 +37,8 @@ class Batch(RankerInputs):
     mask: dict[str, Tensor]
     weight_N: Tensor
     censored: Tensor
+    is_replay_N: Tensor
+    is_early: dict[str, Tensor]
 
     def __post_init__(self) -> None:
         num_rows = self.num_rows
@@ -46,6 +50,8 @@ class Batch(RankerInputs):
             "kind_N": self.kind_N,
             "weight_N": self.weight_N,
             "censored": self.censored,
+            "is_replay_N": self.is_replay_N,
+            **{f"is_early[{t}]": v for t, v in self.is_early.items()},
             **{f"y[{t}]": v for t, v in self.y.items()},
             **{f"mask[{t}]": v for t, v in self.mask.items()},
         }
@@ -78,6 +84,7 @@ class Batch(RankerInputs):
         labels: Mapping[str, NDArray[np.floating]],
         censored: NDArray[np.bool_] | None = None,
         weight_N: NDArray[np.floating] | None = None,
+        is_early: Mapping[str, NDArray[np.bool_]] | None = None,
         content_N: NDArray[np.integer] | None = None,
         content: Content | None = None,
         history: History | None = None,
@@ -99,6 +106,8 @@ class Batch(RankerInputs):
             mask={task: torch.tensor(~np.isnan(v)) for task, v in labels.items()},
             weight_N=torch.ones(num_rows) if weight_N is None else torch.tensor(weight_N, dtype=torch.float32),
             censored=torch.zeros(num_rows, dtype=torch.bool) if censored is None else torch.tensor(censored),
+            is_replay_N=torch.zeros(num_rows, dtype=torch.bool),
+            is_early={task: torch.tensor(v) for task, v in (is_early or {}).items()},
         )
 
     @classmethod
@@ -111,7 +120,8 @@ class Batch(RankerInputs):
             raise ValueError(f"batches with tasks {sorted(tasks[0])} and others; build all of them from one task list")
         starts = np.cumsum([0, *(b.num_slates for b in batches[:-1])]).tolist()
         items = np.cumsum([0, *(b.content.num_items for b in batches[:-1])]).tolist()
-        names = ("user_SU", "item_NI", "cross_NX", "position_N", "kind_N", "weight_N", "censored")
+        names = ("user_SU", "item_NI", "cross_NX", "position_N", "kind_N", "weight_N", "censored", "is_replay_N")
+        early = sorted({task for b in batches for task in b.is_early})
         joined = {name: torch.cat([getattr(b, name) for b in batches]) for name in names}
         return cls(
             **joined,
@@ -121,18 +131,25 @@ class Batch(RankerInputs):
             history=History.concat([b.history for b in batches], items),
             y={task: torch.cat([b.y[task] for b in batches]) for task in batches[0].y},
             mask={task: torch.cat([b.mask[task] for b in batches]) for task in batches[0].mask},
+            is_early={t: torch.cat([b.is_early.get(t, torch.zeros_like(b.censored)) for b in batches]) for t in early},
         )
+
+    def as_replay(self) -> "Batch":
+        """The same rows, as ones that were learned before."""
+        return replace(self, is_replay_N=torch.ones_like(self.is_replay_N))
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on `device`."""
         tensors = ("user_SU", "item_NI", "cross_NX", "slate_N", "content_N", "position_N", "kind_N", "weight_N")
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in (*tensors, "censored")}
+        names = (*tensors, "censored", "is_replay_N")
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
         return Batch(
             **moved,
             content=self.content.to(device),
             history=self.history.to(device),
             y={task: v.to(device, non_blocking=True) for task, v in self.y.items()},
             mask={task: v.to(device, non_blocking=True) for task, v in self.mask.items()},
+            is_early={task: v.to(device, non_blocking=True) for task, v in self.is_early.items()},
         )
 
     def has_finite_labels(self) -> bool:

@@ -35,8 +35,9 @@ def explain(ranker: Ranker, inputs: RankerInputs) -> Explanation:
     """Contributions for N rows (a user's top ten, say)."""
     parts = _group_parts(ranker, inputs)
     first_NO = ranker.first_layer(inputs)
-    predictions = ranker.predictions(ranker.tail(first_NO))
-    without = [ranker.predictions(ranker.tail(first_NO - part_NO)) for part_NO in parts.values()]
+    kind_N = ranker.kinds(inputs.item_NI)
+    predictions = ranker.predictions(ranker.tail(first_NO), kind_N)
+    without = [ranker.predictions(ranker.tail(first_NO - part_NO), kind_N) for part_NO in parts.values()]
     contributions = {
         task: torch.stack([value_N - other[task] for other in without], 1) for task, value_N in predictions.items()
     }

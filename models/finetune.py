@@ -12,13 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from models.batch import Batch
-from models.calibration import OnlinePlatt
 from models.ema import WeightAverage
+from models.feature_dropout import drop_groups
 from models.feature_schema import FeatureSchema
+from models.gradient_cosine import gradient_cosines
+from models.late_labels import weighed
 from models.objective import Objective, ObjectiveConfig, task_targets
 from models.optimiser_state import build_optimiser, optimiser_tensors, restore_optimiser
 from models.ranker import Ranker, RankerConfig
 from models.targets import Targets
+from models.task_calibration import TaskCalibration
 from models.tasks import Task
 from models.threshold_refit import refit_thresholds
 
@@ -43,6 +46,10 @@ class FineTuneConfig:
     """Of the weights that are served, per step."""
     calibration_half_life_rows: float = 20_000.0
     """Memory of the online calibration, rows with a label."""
+    dropped_group_frac: float = 0.05
+    """Chance that a slate learns without a group of features (models.md 10)."""
+    steps_between_cosines: int = 200
+    """Steps between two looks at how tasks pull the shared layer (models.md 4)."""
 
 
 class FineTuner:
@@ -67,13 +74,15 @@ class FineTuner:
             self.ranker = Ranker(config.ranker, schema, tasks).to(self.device)
         self.objective = Objective(config.objective, tasks, self.ranker.num_outputs).to(self.device)
         half_life = config.calibration_half_life_rows
-        self.platt = {task.name: OnlinePlatt(half_life).to(self.device) for task in tasks if task.loss == "bce"}
+        binary = [task.name for task in tasks if task.loss == "bce"]
+        self.calibration = TaskCalibration(binary, half_life).to(self.device)
         self.weights = dict(self.ranker.named_parameters())
         self.average = WeightAverage(self.weights, config.average_decay)
         self.optimiser = build_optimiser(self.weights, config.weight_decay)
         self.recent_dwell_s = {name: torch.empty(0, device=self.device) for name in self.ranker.scales}
         self.teacher: Ranker | None = None
-        self.num_steps = 0
+        self.gradient_cosines: dict[str, float] = {}
+        self.num_steps, self.seed = 0, seed
         self.num_skipped = 0
         self._served: Ranker | None = None
 
@@ -89,7 +98,13 @@ class FineTuner:
             return {}
         targets = {task.name: task_targets(self.ranker, batch, task) for task in self.ranker.tasks}
         self._count(batch, targets)
-        losses = self._losses(batch, targets)
+        schema, dropped_frac = self.ranker.schema, self.config.dropped_group_frac
+        losses = self._losses(drop_groups(batch, schema, dropped_frac, self.seed, self.num_steps), targets)
+        if self.num_steps % self.config.steps_between_cosines == 0:
+            of_tasks = {task.name: losses[task.name] for task in self.ranker.tasks}
+            self.gradient_cosines = gradient_cosines(
+                of_tasks, self.ranker.first.weight_OF, sum(self.ranker.experts.splits)
+            )
         self.optimiser.zero_grad()
         losses["total"].backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.weights.values(), self.config.max_gradient_norm)
@@ -97,6 +112,7 @@ class FineTuner:
             self.num_skipped += 1
             return {}
         self._step()
+        self.objective.balance(losses, targets)
         values = torch.stack([*losses.values(), norm]).detach().tolist()
         return dict(zip([*losses, "gradient_norm"], values, strict=True))
 
@@ -106,11 +122,8 @@ class FineTuner:
         served = self._serve()
         with torch.no_grad():
             logits = served(batch)
-        predictions = served.predictions(logits)
-        for name, platt in self.platt.items():
-            if name in batch.y:
-                weight_N = torch.where(batch.mask[name], batch.weight_N, 0.0)
-                platt.observe(logits[name], batch.y[name], weight_N)
+        predictions = served.predictions(logits, served.kinds(batch.item_NI))
+        self.calibration.observe(batch, logits, predictions)
         return predictions
 
     def serving_model(self) -> Ranker:
@@ -133,8 +146,8 @@ class FineTuner:
         """Everything, as flat named tensors (CPU copies): weights, buffers, averages, optimiser, rates, counts."""
         parts = {
             "ranker": self.ranker.state_dict(),
-            "base_rates": self.objective.state_dict(),
-            **{f"platt.{name}": platt.state_dict() for name, platt in self.platt.items()},
+            "objective": self.objective.state_dict(),
+            "calibration": self.calibration.state_dict(),
             "average": self.average.sums,
             "optimiser": optimiser_tensors(self.optimiser, self.weights),
             "recent_dwell_s": self.recent_dwell_s,
@@ -142,6 +155,7 @@ class FineTuner:
                 "average_share": torch.tensor(self.average.share, dtype=torch.float64),
                 "steps": torch.tensor(self.num_steps),
                 "skipped": torch.tensor(self.num_skipped),
+                "seed": torch.tensor(self.seed),
             },
         }
         return {
@@ -164,17 +178,16 @@ class FineTuner:
                 f"trainer state without a fitting {wrong[0]} ({len(wrong)} such); "
                 "use the settings that wrote it, or start from an empty folder"
             )
-        names = ("ranker", "base_rates", "average", "optimiser", "recent_dwell_s")
+        names = ("ranker", "objective", "calibration", "average", "optimiser", "recent_dwell_s")
         part = {name: _part(state, name, self.device) for name in names}
         self.ranker.load_state_dict(part["ranker"])
-        self.objective.load_state_dict(part["base_rates"])
-        for name, platt in self.platt.items():
-            platt.load_state_dict(_part(state, f"platt.{name}", self.device))
+        self.objective.load_state_dict(part["objective"])
+        self.calibration.load_state_dict(part["calibration"])
         self.average.sums = part["average"]
         self.recent_dwell_s = part["recent_dwell_s"]
         restore_optimiser(self.optimiser, self.weights, part["optimiser"])
         self.average.share = float(state["count.average_share"])
-        self.num_steps, self.num_skipped = int(state["count.steps"]), int(state["count.skipped"])
+        self.num_steps, self.num_skipped, self.seed = (int(state[f"count.{n}"]) for n in ("steps", "skipped", "seed"))
         self._served = None
 
     def _count(self, batch: Batch, targets: dict[str, Targets]) -> None:
@@ -197,15 +210,16 @@ class FineTuner:
         name = self.ranker.head_bias_name(task)
         self.average.shift(name, bias_K - self.weights[name])
         self.weights[name].copy_(bias_K)
-        if task in self.platt:
-            self.platt[task].reset()
+        self.calibration.reset(task)
 
     def _losses(self, batch: Batch, targets: dict[str, Targets]) -> dict[str, Tensor]:
-        logits = self.ranker(batch, position_N=batch.position_N, kind_N=batch.kind_N)
+        as_shown = {"position_N": batch.position_N, "kind_N": batch.kind_N}
+        logits = self.ranker(batch, **as_shown)
         teacher = None
         if self.teacher is not None and self.config.objective.distillation_weight:
-            teacher = self.teacher.predict(batch)
-        losses: dict[str, Tensor] = self.objective(logits, targets, teacher)
+            with torch.no_grad():
+                teacher = {name: logit.sigmoid() for name, logit in self.teacher(batch, **as_shown).items()}
+        losses: dict[str, Tensor] = self.objective(logits, weighed(batch, targets, logits), teacher)
         return losses
 
     def _step(self) -> None:
@@ -223,8 +237,7 @@ class FineTuner:
             self._served = copy.deepcopy(self.ranker).requires_grad_(requires_grad=False).eval()
             self._served.load_state_dict(self.average.average(self.weights), strict=False)
         for t, task in enumerate(self.ranker.tasks):
-            if task.name in self.platt:
-                self._served.platt_T2[t].copy_(self.platt[task.name].scale_shift)
+            self._served.platt_TK2[t].copy_(self.calibration.scale_shift_K2(task.name))
         return self._served
 
 

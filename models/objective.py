@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.balancers import BALANCERS
 from models.batch import Batch
 from models.losses import LOSSES, bce
 from models.ranker import Ranker
@@ -34,6 +35,8 @@ class ObjectiveConfig:
     """Its weight beside the click task; 0 leaves it out."""
     distillation_weight: float = 0.0
     """Weight of staying near the teacher's probabilities, per binary task; .1 to .3 when used (models.md 5.3)."""
+    balancer: str = "fixed"
+    """How losses count beside each other from step to step, by name (balancers.BALANCERS)."""
     half_life_rows: float = 100_000.0
     """Rows after which a label counts half in the base rate."""
 
@@ -81,13 +84,16 @@ class BaseRates(nn.Module):
 
 
 class Objective(nn.Module):
-    """Losses of a batch by name, and their weighted total. Its only state is the base rates."""
+    """Losses of a batch by name, and their weighted total. Its state is the base rates and what the balancer knows."""
 
     def __init__(self, config: ObjectiveConfig, tasks: Sequence[Task], num_outputs: Sequence[int]) -> None:
         super().__init__()
         if config.ranking_loss not in LOSSES:
             raise ValueError(f"ranking loss {config.ranking_loss!r} is unknown; use one of {', '.join(LOSSES)}")
+        if config.balancer not in BALANCERS:
+            raise ValueError(f"balancer {config.balancer!r} is unknown; use one of {', '.join(BALANCERS)}")
         self.config, self.tasks = config, tuple(tasks)
+        self.balancer = BALANCERS[config.balancer](len(tasks))
         rates = {t.name: BaseRates(num, config.half_life_rows) for t, num in zip(tasks, num_outputs, strict=True)}
         self.base_rates = nn.ModuleDict(rates)
 
@@ -102,6 +108,16 @@ class Objective(nn.Module):
         for name, of_task in targets.items():
             self.rates_of(name).observe(of_task)
 
+    def task_weights(self) -> dict[str, float]:
+        """What each task's loss is multiplied with in the next step: its declared weight times the balancer's."""
+        factors = self.balancer.factors().tolist()
+        return {task.name: task.loss_weight * factor for task, factor in zip(self.tasks, factors, strict=True)}
+
+    def balance(self, losses: Mapping[str, Tensor], targets: Mapping[str, Targets]) -> None:
+        """Takes in the losses of a step that was made."""
+        losses_T = torch.stack([losses[task.name].detach() for task in self.tasks])
+        self.balancer.observe(losses_T, torch.stack([targets[task.name].mask.any() for task in self.tasks]))
+
     def forward(
         self,
         logits: Mapping[str, Tensor],
@@ -110,13 +126,13 @@ class Objective(nn.Module):
     ) -> dict[str, Tensor]:
         """Scalar losses: a normalised entropy per task, `click_ranking`, `distillation`, and `total`.
 
-        `teacher` holds the champion's probabilities float[N] per binary task, for the same rows.
+        `teacher` holds the champion's uncalibrated probabilities float[N] per binary task, for the same rows as shown.
         """
         losses, total = {}, torch.zeros((), device=next(iter(logits.values())).device)
-        for task in self.tasks:
+        for task, factor in zip(self.tasks, self.balancer.factors(), strict=True):
             entropy = self.rates_of(task.name).entropy().float()
             losses[task.name] = LOSSES[task.loss](logits[task.name], targets[task.name]) / entropy
-            total = total + task.loss_weight * losses[task.name]
+            total = total + task.loss_weight * factor * losses[task.name]
         if self.config.ranking_weight and "click" in targets:
             losses["click_ranking"] = LOSSES[self.config.ranking_loss](logits["click"], targets["click"])
             total = total + self.config.ranking_weight * losses["click_ranking"]

@@ -20,7 +20,7 @@ from models.first_layer import FactoredLinear
 from models.inputs import RankerInputs
 from models.normaliser import Normaliser
 from models.ordinal import OrdinalScale, survival
-from models.position import PositionLogit
+from models.position import NUM_KINDS, PositionLogit
 from models.tasks import Task
 
 __all__ = ["Ranker", "RankerConfig"]
@@ -55,7 +55,7 @@ class Ranker(nn.Module):
     Raises ValueError when a task over clicked rows has no task named `click` to condition on.
     """
 
-    platt_T2: Tensor
+    platt_TK2: Tensor
 
     def __init__(self, config: RankerConfig, schema: FeatureSchema, tasks: Sequence[Task]) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Ranker(nn.Module):
         self._build_towers(config)
         self.position = PositionLogit(config.num_positions, len(tasks))
         self.scales = nn.ModuleDict({t.name: OrdinalScale(config.threshold_s) for t in tasks if t.loss == "ordinal"})
-        self.register_buffer("platt_T2", torch.tensor([[1.0, 0.0]]).repeat(len(tasks), 1))
+        self.register_buffer("platt_TK2", torch.tensor([1.0, 0.0]).repeat(len(tasks), NUM_KINDS, 1))
 
     def _build_towers(self, config: RankerConfig) -> None:
         """Outputs start at zero weights: a task that never had a label is a constant, and cannot disturb an order."""
@@ -131,10 +131,19 @@ class Ranker(nn.Module):
         user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
         num_at_once = ROWS_AT_ONCE if inputs.item_NI.device.type == "cpu" else max(len(inputs.item_NI), 1)
         rows = (torch.split(tensor, num_at_once) for tensor in (inputs.item_NI, inputs.cross_NX, inputs.slate_N))
-        chunks = [self.predictions(self.tail(self._rows(user_SO, *chunk))) for chunk in zip(*rows, strict=True)]
+        chunks = [
+            self.predictions(self.tail(self._rows(user_SO, *chunk)), self.kinds(chunk[0]))
+            for chunk in zip(*rows, strict=True)
+        ]
         return {task.name: torch.cat([chunk[task.name] for chunk in chunks]) for task in self.tasks}
 
-    def predictions(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
+    def kinds(self, item_NI: Tensor) -> Tensor:
+        """int64[N]: 0 product, 1 coupon, 2 ad, as the features say; a product where they are missing."""
+        coupon, ad = (self.schema.item.index(name) for name in ("is_coupon", "is_ad"))
+        is_ad_N = item_NI[:, ad] > 0
+        return torch.where(is_ad_N, 2, ((item_NI[:, coupon] > 0) & ~is_ad_N).long())
+
+    def predictions(self, logits: dict[str, Tensor], kind_N: Tensor) -> dict[str, Tensor]:
         """float[N] per task, per shown item: a calibrated probability; for an ordinal task E[log1p dwell_s].
 
         Tasks over clicked rows are multiplied by P(click).
@@ -144,7 +153,8 @@ class Ranker(nn.Module):
             if task.loss == "ordinal":
                 outputs[task.name] = self.scale(task.name).expected_log_s(survival(logits[task.name]))
             else:
-                outputs[task.name] = (self.platt_T2[t, 0] * logits[task.name] + self.platt_T2[t, 1]).sigmoid()
+                scale_N, shift_N = self.platt_TK2[t, kind_N].unbind(1)
+                outputs[task.name] = (scale_N * logits[task.name] + shift_N).sigmoid()
         return {
             task.name: outputs[task.name] * outputs["click"] if task.rows == "clicked" else outputs[task.name]
             for task in self.tasks

@@ -140,6 +140,13 @@ class TrainingSettings(Section):
     )
     judge_frac: float = Field(0.25, gt=0, lt=1, description="newest share of a round that only judges the challenger")
     replay_slates: int = Field(64, ge=0, description="older slates learned again in each step of 16 new ones")
+    balancer: Literal["fixed", "uncertainty", "famo"] = Field(
+        "fixed", description="how task losses count beside each other: declared weights alone, or moved by what is seen"
+    )
+    distillation_weight: float = Field(0.1, ge=0, description="of staying near the champion while learning; 0: none")
+    dropped_group_frac: float = Field(
+        0.05, ge=0, lt=1, description="chance that a slate is learned without a group of features, as if it were lost"
+    )
     buffer_days: float = Field(14.0, gt=0, description="event time kept in the replay buffer")
     buffer_max_bytes: int = Field(4 << 30, ge=1 << 20, description="the oldest slates leave beyond this")
     keep_versions: int = Field(10, ge=2, description="published versions kept on disk")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.batch import Batch
 from models.feature_schema import FeatureSchema
 from models.finetune import FineTuneConfig, FineTuner
+from models.objective import ObjectiveConfig
 from models.ranker import Ranker
 from models.tasks import Task
 from streams.settings import TrainingSettings
@@ -36,6 +37,8 @@ class RoundReport:
     """One round. `progressive[task]`: metrics of predictions made before the rows were learned (progressive.py).
 
     `num_skipped`: slates with other features; `num_steps_skipped`: steps whose loss or gradient was not finite.
+    `task_weights`: what each task's loss is multiplied with after the round. `gradient_cosines["a/b"]`: how alike tasks
+    pulled the shared layer, in rounds that looked (every 200 steps).
     """
 
     num_slates: int
@@ -43,6 +46,8 @@ class RoundReport:
     num_skipped: int
     num_steps_skipped: int
     losses: dict[str, float]
+    task_weights: dict[str, float]
+    gradient_cosines: dict[str, float]
     progressive: dict[str, dict[str, float]]
     gate: GateReport
     challenger: Ranker = field(repr=False)
@@ -55,6 +60,8 @@ class RoundReport:
             "num_skipped": self.num_skipped,
             "num_steps_skipped": self.num_steps_skipped,
             "losses": self.losses,
+            "task_weights": self.task_weights,
+            "gradient_cosines": self.gradient_cosines,
             "progressive": self.progressive,
             "gate": self.gate.as_json(),
         }
@@ -76,7 +83,11 @@ class Learner:
 
     def __init__(self, settings: TrainingSettings, schema: FeatureSchema, tasks: Sequence[Task]) -> None:
         device = None if settings.device == "auto" else settings.device
-        self.tuner = FineTuner(FineTuneConfig(), schema, tasks, device=device, seed=settings.seed)
+        config = FineTuneConfig(
+            objective=ObjectiveConfig(balancer=settings.balancer, distillation_weight=settings.distillation_weight),
+            dropped_group_frac=settings.dropped_group_frac,
+        )
+        self.tuner = FineTuner(config, schema, tasks, device=device, seed=settings.seed)
         self.champion: Ranker | None = None
         self._settings, self._schema, self._tasks = settings, schema, tuple(tasks)
 
@@ -87,6 +98,8 @@ class Learner:
         plan = plan_round(entries, self._settings.judge_frac)
         if self.champion is not None:
             self.champion.to(self.tuner.device)
+        self.tuner.teacher = self.champion
+        self.tuner.gradient_cosines = {}
         self._learn(plan.learned, this)
         self.tuner.refit_thresholds()
         challenger = self.tuner.serving_model()
@@ -98,6 +111,8 @@ class Learner:
             num_skipped=this.num_skipped,
             num_steps_skipped=self.tuner.num_skipped - steps_skipped,
             losses=_mean(this.losses),
+            task_weights=self.tuner.objective.task_weights(),
+            gradient_cosines=dict(self.tuner.gradient_cosines),
             progressive=progressive_metrics(this.seen, self._tasks),
             gate=gate,
             challenger=challenger.to("cpu"),
@@ -110,10 +125,9 @@ class Learner:
             new = self._batch(of_step)
             this.num_skipped += new.num_skipped
             old = self._batch(this.replay(self._settings.replay_slates, this.rng))
-            batches = [found.batch for found in (new, old) if found.batch.num_rows]
             if not new.batch.num_rows:
                 continue
-            found = self.tuner.learn(Batch.concat(batches))
+            found = self.tuner.learn(Batch.concat([new.batch, old.batch.as_replay()]))
             if found:
                 this.losses.append(found)
 

@@ -35,6 +35,7 @@ def tell_round(metrics: TrainerMetrics, report: RoundReport, published: int | No
         num_judged=report.num_judged,
         seconds=round(seconds, 3),
         reason=report.gate.reason,
+        task_weights=report.task_weights,
         progressive=report.progressive,
     )
     return {**report.as_json(), "decision": decision, "version": published, "seconds": seconds}

@@ -60,7 +60,7 @@ def test_a_loaded_version_predicts_exactly_what_was_saved(
 
 def test_buffers_travel_too(tmp_path: Path, ranker: Ranker, schema: FeatureSchema, make_batch: MakeBatch) -> None:
     ranker.observe(make_batch(1))
-    ranker.platt_T2[0] = torch.tensor([0.9, 0.1])
+    ranker.platt_TK2[0] = torch.tensor([0.9, 0.1])
     ranker.scale("dwell").set_thresholds(torch.arange(1.0, 9.0), torch.tensor([3.0, 30.0]))
     save(tmp_path / "1", ranker, version=1, schema_hash=schema.hash, task_hash=TASKS_HASH, extra={})
     loaded = load(tmp_path / "1", schema.hash, TASKS_HASH).ranker.state_dict()

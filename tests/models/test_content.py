@@ -50,6 +50,8 @@ def batch(content_N: list[int], of: Content, before: History) -> Batch:
         mask={},
         weight_N=torch.ones(num_rows),
         censored=zeros.bool(),
+        is_replay_N=zeros.bool(),
+        is_early={},
     )
 
 

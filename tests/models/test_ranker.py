@@ -46,7 +46,7 @@ def test_a_row_scores_the_same_alone_and_among_others(ranker: Ranker, make_batch
 
 def test_scoring_in_chunks_equals_scoring_at_once(ranker: Ranker, make_batch: MakeBatch) -> None:
     batch = make_batch(2, num_slates=3, slate_size=ROWS_AT_ONCE // 2)
-    at_once = ranker.predictions(ranker(batch))
+    at_once = ranker.predictions(ranker(batch), ranker.kinds(batch.item_NI))
     for name, value in ranker.predict(batch).items():
         torch.testing.assert_close(value, at_once[name].detach())
 
@@ -82,7 +82,7 @@ def test_predictions_are_per_shown_item(ranker: Ranker, make_batch: MakeBatch) -
 def test_calibration_scales_and_shifts_a_binary_tasks_logits(ranker: Ranker, make_batch: MakeBatch) -> None:
     batch = make_batch(6)
     logits = ranker(batch)
-    ranker.platt_T2[2] = torch.tensor([0.5, -1.0])
+    ranker.platt_TK2[2] = torch.tensor([0.5, -1.0])
     found = ranker.predict(batch)
     torch.testing.assert_close(found["cart"], functional.sigmoid(0.5 * logits["cart"] - 1.0).detach())
     torch.testing.assert_close(found["click"], functional.sigmoid(logits["click"]).detach())
