@@ -4,23 +4,15 @@ An action at t belongs to a slate shown at s when s - lateness <= t <= s + the t
 before its impression (it waits) or after the window was closed (its labels are sent again).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from streams.examples.label_windows import window_ms
+from models.tasks import Task
+from streams.examples.label_plan import LabelPlan
 from streams.examples.slates import Slate, Waiting
 
-__all__ = ["TASK_OF_TYPE", "ShownNow", "act", "show"]
+__all__ = ["ShownNow", "act", "show"]
 
-# The task that an event type labels. A cancel takes the order's label back.
-TASK_OF_TYPE: Mapping[str, str] = {
-    "click": "click",
-    "dwell": "dwell",
-    "cart": "cart",
-    "order": "order",
-    "cancel": "order",
-    "dislike": "dislike",
-}
 # Actions kept for a slate not seen yet; a flood beyond it is not worth remembering.
 MAX_WAITING = 200
 # A page without end may keep one slate id for hours. With ids of 256 bytes a record of so many items and their labels
@@ -37,7 +29,7 @@ class ShownNow:
     changed: set[str] = field(default_factory=set)
 
 
-def show(slate: Slate, slots: Sequence[int], at_ms: int, windows_s: Mapping[str, float], lateness_ms: int) -> ShownNow:
+def show(slate: Slate, slots: Sequence[int], at_ms: int, plan: LabelPlan, lateness_ms: int) -> ShownNow:
     """Add what an impression shows: new places, and the tasks that waiting actions labelled."""
     first, known = len(slate.slots), set(slate.slots)
     new = [slot for slot in dict.fromkeys(slots) if slot not in known]
@@ -53,57 +45,68 @@ def show(slate: Slate, slots: Sequence[int], at_ms: int, windows_s: Mapping[str,
     slate.waiting = [action for action in waiting if action.slot not in known]
     for action in waiting:
         if action.slot in known:
-            found.changed.update(act(slate, action, windows_s, lateness_ms))
+            found.changed.update(act(slate, action, plan, lateness_ms))
     return found
 
 
-def act(slate: Slate, action: Waiting, windows_s: Mapping[str, float], lateness_ms: int) -> set[str]:
+def act(slate: Slate, action: Waiting, plan: LabelPlan, lateness_ms: int) -> set[str]:
     """Apply one action; returns the tasks whose labels changed.
 
-    A click can change two: dwell of a place is a label only once the place was clicked.
+    One action can change several: those that its type labels, and those that are given one of them.
     """
     if action.slot not in slate.slots:
         # Its part of the slate may still come; a slate that never shows the item forgets it with its state.
         if len(slate.waiting) < MAX_WAITING:
             slate.waiting.append(action)
         return set()
-    task = TASK_OF_TYPE[action.type]
     since_ms = action.at_ms - slate.shown_at_ms
-    if task not in windows_s or not -lateness_ms <= since_ms <= window_ms(windows_s, task):
+    labelled = [
+        task for task in plan.labelled_by[action.type] if -lateness_ms <= since_ms <= plan.window_ms[task.name]
+    ]
+    if not labelled:
         return set()
-    place = slate.slots.index(action.slot)
-    labels = slate.labels.setdefault(task, {})
-    if action.type == "dwell":
-        return {task} if _dwell(slate, labels, place, action) else set()
-    if task == "order":
-        return {task} if _order(slate, labels, place, action) else set()
-    if place in labels:
-        return set()
-    labels[place] = 1.0
-    return {task, "dwell"} if task == "click" and place in slate.labels.get("dwell", ()) else {task}
+    place, watched = slate.slots.index(action.slot), plan.changed_by[action.type]
+    before = [_told(slate, task, place, plan) for task in watched]
+    for task in labelled:
+        if task.label.is_of_visits:
+            _visit(slate, task.name, place, action)
+        elif task.label.undone_by:
+            _give_or_take(slate, task, place, action)
+        else:
+            slate.labels.setdefault(task.name, {})[place] = 1.0
+    after = [_told(slate, task, place, plan) for task in watched]
+    return {task.name for task, old, new in zip(watched, before, after, strict=True) if old != new}
 
 
-def _order(slate: Slate, labels: dict[int, float], place: int, action: Waiting) -> bool:
-    """The latest of orders and cancels decides; of two at the same time, the cancel."""
-    is_cancel, before_ms = action.type == "cancel", slate.order_at_ms.get(place, -1)
-    if before_ms > action.at_ms or (before_ms == action.at_ms and not is_cancel):
-        return False
-    slate.order_at_ms[place] = action.at_ms
-    had_label = labels.pop(place, None) is not None
-    if not is_cancel:
+def _told(slate: Slate, task: Task, place: int, plan: LabelPlan) -> tuple[float | None, bool]:
+    """What a record says of a place: its label, and whether that is a lower bound."""
+    is_open = task.is_seconds and place in slate.open_visits.get(task.name, ())
+    return plan.label(slate, task, place), is_open
+
+
+def _give_or_take(slate: Slate, task: Task, place: int, action: Waiting) -> None:
+    """The latest event decides; of two at the same time, the one that takes back."""
+    is_undone, decided_at_ms = action.type in task.label.undone_by, slate.decided_at_ms.setdefault(task.name, {})
+    before_ms = decided_at_ms.get(place, -1)
+    if before_ms > action.at_ms or (before_ms == action.at_ms and not is_undone):
+        return
+    decided_at_ms[place] = action.at_ms
+    labels = slate.labels.setdefault(task.name, {})
+    if is_undone:
+        labels.pop(place, None)
+    else:
         labels[place] = 1.0
-    return had_label == is_cancel
 
 
-def _dwell(slate: Slate, labels: dict[int, float], place: int, action: Waiting) -> bool:
+def _visit(slate: Slate, task: str, place: int, action: Waiting) -> None:
+    labels, open_visits = slate.labels.setdefault(task, {}), slate.open_visits.setdefault(task, [])
+    decided_at_ms = slate.decided_at_ms.setdefault(task, {})
     # Of two heartbeats at the same time the longer one counts, whichever comes first.
-    before = (slate.dwell_at_ms.get(place, -1), labels.get(place, 0.0), place not in slate.open_visits)
+    before = (decided_at_ms.get(place, -1), labels.get(place, 0.0), place not in open_visits)
     if before > (action.at_ms, action.dwell_s, action.is_final):
-        return False
-    slate.dwell_at_ms[place] = action.at_ms
-    was_open = place in slate.open_visits
+        return
+    decided_at_ms[place] = action.at_ms
+    was_open = place in open_visits
     if was_open == action.is_final:
-        slate.open_visits = sorted({*slate.open_visits, place} if not was_open else {*slate.open_visits} - {place})
-    is_changed = labels.get(place) != action.dwell_s or was_open == action.is_final
+        slate.open_visits[task] = sorted({*open_visits} - {place} if was_open else {*open_visits, place})
     labels[place] = action.dwell_s
-    return is_changed

@@ -5,12 +5,12 @@ are, so a replay with other pauses ends with the same labels.
 """
 
 import heapq
-from collections.abc import Mapping
 
+from streams.examples.label_plan import LabelPlan
 from streams.examples.records import Labels
 from streams.examples.slates import Slate
 
-__all__ = ["Deadlines", "close_due", "labels_record", "next_deadline_ms", "retained_until_ms", "window_ms"]
+__all__ = ["Deadlines", "close_due", "labels_record", "next_deadline_ms", "retained_until_ms"]
 
 # How long a ranked slate waits to be shown, and an action for its impression.
 UNSHOWN_MS = 30 * 60_000
@@ -49,61 +49,56 @@ class Deadlines:
         return [key for _, _, key in oldest]
 
 
-def window_ms(windows_s: Mapping[str, float], task: str) -> int:
-    """A task's window in whole milliseconds: everything that compares windows must round alike."""
-    return round(windows_s[task] * 1000)
-
-
-def next_deadline_ms(slate: Slate, windows_s: Mapping[str, float]) -> int:
+def next_deadline_ms(slate: Slate, plan: LabelPlan) -> int:
     """When the slate next needs attention: a task to close, or, with all closed or nothing shown, to be forgotten."""
     if not slate.shown_at_ms:
         return slate.created_at_ms + UNSHOWN_MS
-    open_ms = [window_ms(windows_s, task) for task in windows_s if task not in slate.closed]
-    return slate.shown_at_ms + min(open_ms) if open_ms else retained_until_ms(slate, windows_s)
+    open_ms = [window_ms for task, window_ms in plan.window_ms.items() if task not in slate.closed]
+    return slate.shown_at_ms + min(open_ms) if open_ms else retained_until_ms(slate, plan)
 
 
-def retained_until_ms(slate: Slate, windows_s: Mapping[str, float]) -> int:
+def retained_until_ms(slate: Slate, plan: LabelPlan) -> int:
     """The slate can be forgotten when the watermark is beyond this."""
     if not slate.shown_at_ms:
         return slate.created_at_ms + UNSHOWN_MS
-    return slate.shown_at_ms + max(window_ms(windows_s, task) for task in windows_s)
+    return slate.shown_at_ms + max(plan.window_ms.values())
 
 
-def close_due(slate: Slate, watermark_ms: int, windows_s: Mapping[str, float]) -> list[str]:
+def close_due(slate: Slate, watermark_ms: int, plan: LabelPlan) -> list[str]:
     """Close the tasks whose window the watermark has passed; returns them in the order of the task list."""
     if not slate.shown_at_ms:
         return []
     due = [
         task
-        for task in windows_s
-        if task not in slate.closed and slate.shown_at_ms + window_ms(windows_s, task) <= watermark_ms
+        for task, window_ms in plan.window_ms.items()
+        if task not in slate.closed and slate.shown_at_ms + window_ms <= watermark_ms
     ]
     slate.closed += due
     return due
 
 
-def labels_record(slate: Slate, task: str, item_ids: list[str], watermark_ms: int) -> Labels | None:
-    """The next revision of a task's labels; None for dwell without any visit.
-
-    Dwell labels cover the clicked places with a visit reported; other tasks cover all places.
-    """
-    labels = slate.labels.get(task, {})
-    if task == "dwell":
-        clicked = slate.labels.get("click", {})
-        places = [place for place in sorted(labels) if place in clicked]
-        if not places and task not in slate.revisions:
-            return None
-    else:
-        places = list(range(len(slate.slots)))
-    slate.revisions[task] = revision = slate.revisions.get(task, 0) + 1
+def labels_record(
+    slate: Slate, name: str, item_ids: list[str], watermark_ms: int, plan: LabelPlan
+) -> Labels | None:
+    """The next revision of a task's labels, for the places whose label is known; None while there never was one."""
+    task = plan.tasks[name]
+    known = {
+        place: label
+        for place in range(len(slate.slots))
+        if (label := plan.label(slate, task, place)) is not None
+    }
+    if not known and name not in slate.revisions:
+        return None
+    slate.revisions[name] = revision = slate.revisions.get(name, 0) + 1
+    open_visits = slate.open_visits.get(name, ())
     return Labels(
         slate_id=slate.slate_id,
         user_id=slate.user_id,
-        task=task,
+        task=name,
         revision=revision,
-        items=[item_ids[slate.slots[place]] for place in places],
-        values=[labels.get(place, 0.0) for place in places],
-        censored=[place in slate.open_visits for place in places] if task == "dwell" else None,
+        items=[item_ids[slate.slots[place]] for place in known],
+        values=list(known.values()),
+        censored=[place in open_visits for place in known] if task.is_seconds else None,
         shown_at_ms=slate.shown_at_ms,
         watermark_ms=watermark_ms,
     )

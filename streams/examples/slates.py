@@ -25,9 +25,9 @@ class Waiting(msgspec.Struct, array_like=True):
 class Slate(msgspec.Struct):
     """One slate of one user. Times are event times in ms; `shown_at_ms` is 0 until the impression comes.
 
-    `labels[task][place]`: value above 0. `dwell_at_ms[place]`: time of the heartbeat that counts.
-    `order_at_ms[place]`: time of the order or cancel that counts.
-    `open_visits`: places whose last heartbeat was not final. `closed`: tasks whose window is over.
+    `labels[task][place]`: 1, or seconds of a visit, as events gave them; the label itself is label_plan.py's to say.
+    `decided_at_ms[task][place]`: time of the event that counts, where a later one replaces it.
+    `open_visits[task]`: places whose last heartbeat was not final. `closed`: tasks whose window is over.
     `revisions[task]`: number of the last labels sent. `relevance`: of the rank request, by slot.
     """
 
@@ -39,9 +39,8 @@ class Slate(msgspec.Struct):
     num_parts: int = 0
     slots: list[int] = msgspec.field(default_factory=list)
     labels: dict[str, dict[int, float]] = msgspec.field(default_factory=dict)
-    dwell_at_ms: dict[int, int] = msgspec.field(default_factory=dict)
-    order_at_ms: dict[int, int] = msgspec.field(default_factory=dict)
-    open_visits: list[int] = msgspec.field(default_factory=list)
+    decided_at_ms: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    open_visits: dict[str, list[int]] = msgspec.field(default_factory=dict)
     closed: list[str] = msgspec.field(default_factory=list)
     revisions: dict[str, int] = msgspec.field(default_factory=dict)
     waiting: list[Waiting] = msgspec.field(default_factory=list)
@@ -84,8 +83,7 @@ def decode_slate(raw: bytes, items: CatalogueColumns) -> Slate:
     record["waiting"] = [Waiting(w[0], items.slot(w[1]), *w[2:]) for w in record["waiting"]]
     for name in ("relevance", "propensities"):
         record[name] = {items.slot(item_id): value for item_id, value in record[name].items()}
-    labels = record.get("labels", {})
-    record["labels"] = {task: {int(place): value for place, value in held.items()} for task, held in labels.items()}
-    for name in ("dwell_at_ms", "order_at_ms"):
-        record[name] = {int(place): at_ms for place, at_ms in record.get(name, {}).items()}
+    for name in ("labels", "decided_at_ms"):
+        held = record.get(name, {})
+        record[name] = {task: {int(place): value for place, value in of.items()} for task, of in held.items()}
     return Slate(**record)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from models.feature_schema import EVENT_KINDS
-from streams.examples.attribution import TASK_OF_TYPE, act, show
-from streams.examples.label_windows import labels_record, next_deadline_ms, window_ms
+from models.tasks import CLICK_TASK
+from streams.examples.attribution import act, show
+from streams.examples.label_windows import labels_record, next_deadline_ms
 from streams.examples.records import Shown, encode_array
 from streams.examples.slates import Slate, Waiting, slate_key
 from streams.features.capture import Request, capture
@@ -41,7 +42,7 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
     if offer is not None:
         slate.policy, slate.model_version = offer.policy, offer.model_version
         slate.propensities = dict(zip(offer.slots, offer.propensities, strict=True))
-    found = show(slate, list(positions), now.at_ms, state.windows_s, now.lateness_ms)
+    found = show(slate, list(positions), now.at_ms, state.plan, now.lateness_ms)
     user.touch(now.at_ms, event.get("session_id"))
     if found.places:
         new = [slate.slots[place] for place in found.places]
@@ -55,7 +56,7 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
         _count_shown(now, slate, found.beyond, is_first=False)
     state.slate_changed(slate)
     if is_first:
-        state.deadlines.add(next_deadline_ms(slate, state.windows_s), slate)
+        state.deadlines.add(next_deadline_ms(slate, state.plan), slate)
     _labels_changed(now, slate, found.changed)
     state.changed(user)
 
@@ -90,7 +91,7 @@ def _count_shown(now: Moment, slate: Slate, slots: list[int], *, is_first: bool)
     state.items_changed(slots)
     user.count(0, now.at_ms, len(slots))
     user.num_slates += is_first
-    for place in slate.labels.get("click", ()):
+    for place in slate.labels.get(CLICK_TASK, ()):
         user.answer(slate.slate_id, slate.slots[place], 1)
 
 
@@ -178,18 +179,17 @@ def _slate(now: Moment, slate_id: str, surface: str) -> Slate:
 
 def _attribute(now: Moment, event: Mapping[str, Any], slot: int) -> Slate | None:
     """Label the slate that the action belongs to: the one it names, else the latest that showed the item."""
-    task = TASK_OF_TYPE.get(event["type"])
-    if task is None or task not in now.state.windows_s:
+    longest_ms = now.state.plan.longest_ms(event["type"])
+    if longest_ms is None:
         return None
-    since_ms = now.at_ms - window_ms(now.state.windows_s, task)
-    slate_id = event.get("slate_id") or now.user.latest_slate_with(slot, since_ms)
+    slate_id = event.get("slate_id") or now.user.latest_slate_with(slot, now.at_ms - longest_ms)
     if slate_id is None:
         return None
     slate = _slate(now, slate_id, "")
     if not slate.shown_at_ms and not slate.waiting:
-        now.state.deadlines.add(next_deadline_ms(slate, now.state.windows_s), slate)
+        now.state.deadlines.add(next_deadline_ms(slate, now.state.plan), slate)
     action = Waiting(event["type"], slot, now.at_ms, float(event.get("dwell_s", 0.0)), event.get("is_final", True))
-    _labels_changed(now, slate, act(slate, action, now.state.windows_s, now.lateness_ms))
+    _labels_changed(now, slate, act(slate, action, now.state.plan, now.lateness_ms))
     now.state.slate_changed(slate)
     return slate
 
@@ -197,7 +197,7 @@ def _attribute(now: Moment, event: Mapping[str, Any], slot: int) -> Slate | None
 def _labels_changed(now: Moment, slate: Slate, tasks: set[str]) -> None:
     """Labels of closed windows are sent again; open ones wait for their window."""
     for task in sorted(tasks & set(slate.closed)):
-        record = labels_record(slate, task, now.state.items.item_ids, now.watermark_ms)
+        record = labels_record(slate, task, now.state.items.item_ids, now.watermark_ms, now.state.plan)
         if record is not None:
             now.out.example(record)
             now.out.counts[f"corrected_{task}"] += 1

@@ -38,7 +38,7 @@ class Partition:
         self.state = state
         self._settings, self._lists = settings, lists
         self._lateness_ms = int(settings.worker.allowed_lateness_s * 1000)
-        self._longest_s = max(settings.labels.windows_s.values())
+        self._longest_ms = max(state.plan.window_ms.values())
 
     @property
     def watermark_ms(self) -> int:
@@ -88,9 +88,9 @@ class Partition:
 
     def _take_watermark(self, record: SourceRecord, at_ms: int, out: Outputs) -> None:
         """Close the windows that end before `at_ms`; the clock stays, so slates shown later have their whole window."""
-        furthest_ms = record.timestamp + (self._longest_s + self._settings.worker.max_ahead_s) * 1000
+        furthest_ms = record.timestamp + self._longest_ms + self._settings.worker.max_ahead_s * 1000
         if at_ms > furthest_ms:
-            detail = f"occurred_at_ms: found {at_ms}, appended at {record.timestamp}, must be at most {furthest_ms:.0f}"
+            detail = f"occurred_at_ms: found {at_ms}, appended at {record.timestamp}, must be at most {furthest_ms}"
             out.rejected.append((record, Rejected(0, "time_too_far_ahead", detail)))
         else:
             self._close_windows(at_ms, out)
@@ -142,19 +142,19 @@ class Partition:
     def _attend(self, key: str, watermark_ms: int, out: Outputs) -> None:
         slate = self.state.slates.get(key)
         # Entries go stale when a waiting slate is shown: another one stands for it then.
-        if slate is None or next_deadline_ms(slate, self.state.windows_s) > watermark_ms:
+        if slate is None or next_deadline_ms(slate, self.state.plan) > watermark_ms:
             return
         self._close(slate, watermark_ms, out)
 
     def _close(self, slate: Slate, watermark_ms: int, out: Outputs) -> None:
-        for task in close_due(slate, watermark_ms, self.state.windows_s):
-            record = labels_record(slate, task, self.state.items.item_ids, self.watermark_ms)
+        for task in close_due(slate, watermark_ms, self.state.plan):
+            record = labels_record(slate, task, self.state.items.item_ids, self.watermark_ms, self.state.plan)
             if record is not None:
                 out.example(record)
                 out.counts[f"labels_{task}"] += 1
-        if retained_until_ms(slate, self.state.windows_s) <= watermark_ms:
+        if retained_until_ms(slate, self.state.plan) <= watermark_ms:
             out.counts["action_without_slate"] += 0 if slate.shown_at_ms else len(slate.waiting)
             self.state.slates.delete(slate.key)
             return
         self.state.slate_changed(slate)
-        self.state.deadlines.add(next_deadline_ms(slate, self.state.windows_s), slate)
+        self.state.deadlines.add(next_deadline_ms(slate, self.state.plan), slate)

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from streams.events.dedupe import EventIds, Segment
+from streams.examples.label_plan import LabelPlan
 from streams.examples.label_windows import Deadlines, next_deadline_ms
 from streams.examples.slates import Slate, decode_slate, encode_slate
 from streams.features.items import ItemTable
@@ -42,8 +43,8 @@ class Drained:
 class PartitionState:
     """In-memory side of a partition over its store. One thread at a time."""
 
-    def __init__(self, number: int, store: StateStore, items: ItemTable, windows_s: dict[str, float]) -> None:
-        self.number, self.items, self.windows_s = number, items, windows_s
+    def __init__(self, number: int, store: StateStore, items: ItemTable, plan: LabelPlan) -> None:
+        self.number, self.items, self.plan = number, items, plan
         self._store = store
         self.users: StateTable[UserState] = StateTable(
             store, USER, lambda raw: decode_user(raw, items), lambda user: encode_user(user, items)
@@ -82,7 +83,7 @@ class PartitionState:
                 yield
         for index, (_, raw) in enumerate(self._store.scan(SLATE)):
             slate = decode_slate(raw, self.items)
-            self.deadlines.add(next_deadline_ms(slate, self.windows_s), slate)
+            self.deadlines.add(next_deadline_ms(slate, self.plan), slate)
             if index % LOAD_STEP == LOAD_STEP - 1:
                 yield
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
+from streams.examples.label_plan import LabelPlan
 from streams.features.items import ItemTable
 from streams.features.state_store import META_KEY, StateStore
 from streams.kafka.record_sender import ChangelogWriter
@@ -57,7 +58,7 @@ async def open_state(
     changelog_next = await read_partition(settings, topic, number, meta.get("changelog_next", 0), take)
     meta = {**read_meta(store), "changelog_next": changelog_next, "written_at_ms": now_ms}
     store.write([(META_KEY, msgspec.json.encode(meta))])
-    state = PartitionState(number, store, items, settings.labels.windows_s)
+    state = PartitionState(number, store, items, LabelPlan.of(settings.labels))
     for _ in state.load_steps():
         await asyncio.sleep(0)
     return state, store, writer, num_restored

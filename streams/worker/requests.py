@@ -46,6 +46,6 @@ def _remember(now: Moment, event: Mapping[str, Any], query: str, relevance: dict
     slate = now.state.slates.get(key)
     if slate is None:
         slate = Slate(now.user.user_id, event["request_id"], now.at_ms, event["surface"])
-        now.state.deadlines.add(next_deadline_ms(slate, now.state.windows_s), slate)
+        now.state.deadlines.add(next_deadline_ms(slate, now.state.plan), slate)
     slate.query, slate.relevance = query, relevance
     now.state.slate_changed(slate)

@@ -1,0 +1,69 @@
+"""The declared tasks as attribution needs them: windows, which tasks an event can change, and what a place's label is.
+
+Label of a place: 0 or 1, or seconds; None where it is not known. A row of a task over given rows is known once the
+task it is given came true there. Everything follows from the declarations; no name of a task is known here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from models.tasks import LABEL_EVENTS, Task
+from streams.examples.slates import Slate
+from streams.settings import LabelSettings
+
+__all__ = ["LabelPlan"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPlan:
+    """`window_ms`: per task, in order. `labelled_by[type]`: tasks an event type labels or takes the label from.
+
+    `changed_by[type]`: these and the tasks that are given one of them, in order of the list.
+    """
+
+    tasks: Mapping[str, Task]
+    window_ms: Mapping[str, int]
+    labelled_by: Mapping[str, tuple[Task, ...]]
+    changed_by: Mapping[str, tuple[Task, ...]]
+
+    @classmethod
+    def of(cls, labels: LabelSettings) -> "LabelPlan":
+        """The plan of these declarations. Windows are whole milliseconds, so that all that compare them round alike."""
+        tasks = labels.tasks
+        by_type = {
+            kind: tuple(task for task in tasks if kind in (*task.label.on, *task.label.undone_by))
+            for kind in LABEL_EVENTS
+        }
+        return cls(
+            tasks={task.name: task for task in tasks},
+            window_ms={name: round(window_s * 1000) for name, window_s in labels.windows_s.items()},
+            labelled_by=by_type,
+            changed_by={kind: _with_dependents(tasks, labelled) for kind, labelled in by_type.items()},
+        )
+
+    def longest_ms(self, kind: str) -> int | None:
+        """The longest window of the tasks that an event type labels; None when there is none."""
+        return max((self.window_ms[task.name] for task in self.labelled_by[kind]), default=None)
+
+    def label(self, slate: Slate, task: Task, place: int) -> float | None:
+        """The label of one place as events have it by now; None where it is not known."""
+        given = None if task.given is None else self.label(slate, self.tasks[task.given], place)
+        if task.rows == "given" and not given:
+            return None
+        held = slate.labels.get(task.name, {}).get(place)
+        if not task.label.is_of_visits or task.is_seconds:
+            return held if task.is_seconds else held or 0.0
+        if held is None:
+            # Without a report nothing is known of a visit that there was, and there was none otherwise.
+            return None if given else 0.0
+        is_positive = task.label.holds_for(held, is_open=place in slate.open_visits.get(task.name, ()))
+        return None if is_positive is None else float(is_positive)
+
+
+def _with_dependents(tasks: Sequence[Task], labelled: Sequence[Task]) -> tuple[Task, ...]:
+    """A task stands after the one it is given, so one pass finds all."""
+    names = {task.name for task in labelled}
+    for task in tasks:
+        if task.given in names:
+            names.add(task.name)
+    return tuple(task for task in tasks if task.name in names)
