@@ -29,7 +29,7 @@ from models.checkpoint_errors import (
 )
 from models.feature_schema import FeatureSchema
 from models.ranker import Ranker, RankerConfig
-from models.tasks import Task
+from models.tasks import task_from_json
 from models.tasks import task_hash as hash_of_tasks
 
 __all__ = ["CheckpointError", "LoadedCheckpoint", "load", "read_tensors", "save", "write_tensors"]
@@ -96,7 +96,9 @@ def load(folder: Path, schema_hash: str, task_hash: str) -> LoadedCheckpoint:
             )
     try:
         ranker = Ranker(
-            _config(manifest["config"]), _schema(manifest["schema"]), [Task(**task) for task in manifest["tasks"]]
+            _config(manifest["config"]),
+            _schema(manifest["schema"]),
+            [task_from_json(task) for task in manifest["tasks"]],
         )
         ranker.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

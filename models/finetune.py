@@ -74,7 +74,7 @@ class FineTuner:
             self.ranker = Ranker(config.ranker, schema, tasks).to(self.device)
         self.objective = Objective(config.objective, tasks, self.ranker.num_outputs).to(self.device)
         half_life = config.calibration_half_life_rows
-        binary = [task.name for task in tasks if task.loss == "bce"]
+        binary = [task.name for task in tasks if not task.is_seconds]
         self.calibration = TaskCalibration(binary, half_life).to(self.device)
         self.weights = dict(self.ranker.named_parameters())
         self.average = WeightAverage(self.weights, config.average_decay)
@@ -198,7 +198,7 @@ class FineTuner:
             is_first = not bool(rates.rows_K.any())
             rates.observe(of_task)
             if is_first and bool(rates.rows_K.any()):
-                self._start_head(name, rates.rates().logit().float())
+                self._start_head(name, self.objective.start_bias(self.ranker.task(name)))
         for name, recent in self.recent_dwell_s.items():
             if name in batch.y:
                 ended = batch.mask[name] & ~batch.censored

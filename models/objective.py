@@ -12,17 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from models.balancers import BALANCERS
+from models.base_rates import MIN_RATE, PRIOR_RATE, BaseRates, task_rates
 from models.batch import Batch
 from models.losses import LOSSES, bce
 from models.ranker import Ranker
 from models.targets import Targets
-from models.tasks import Task
+from models.tasks import CLICK_TASK, Task
 
-__all__ = ["BaseRates", "Objective", "ObjectiveConfig", "task_targets"]
+__all__ = ["Objective", "ObjectiveConfig", "task_targets"]
 
-PRIOR_ROWS = 20.0
-PRIOR_RATE = 0.05
-MIN_RATE = 1e-4
+MAX_RATE_GIVEN = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,45 +41,17 @@ class ObjectiveConfig:
 
 
 def task_targets(ranker: Ranker, batch: Batch, task: Task) -> Targets:
-    """Labels of `task` in the form that its loss takes. A task that the batch does not mention is all masked."""
+    """Labels of `task` in the form that its loss takes. A task that the batch does not mention is all masked.
+
+    Seconds of a visit that goes on say which thresholds it has passed, and nothing to a regression.
+    """
     zeros_N = torch.zeros_like(batch.weight_N)
     y, mask = batch.y.get(task.name, zeros_N), batch.mask.get(task.name, zeros_N.bool())
     if task.loss == "ordinal":
         y, mask = ranker.scale(task.name).targets(y, mask, batch.censored)
+    elif task.is_seconds:
+        y, mask = y.log1p(), mask & ~batch.censored
     return Targets(y=y, mask=mask, weight_N=batch.weight_N, slate_N=batch.slate_N)
-
-
-class BaseRates(nn.Module):
-    """Decayed share of positives per output of one task; ordinal tasks have K outputs, the others one."""
-
-    positives_K: Tensor
-    rows_K: Tensor
-
-    def __init__(self, num_outputs: int, half_life_rows: float) -> None:
-        super().__init__()
-        self.half_life_rows = half_life_rows
-        self.register_buffer("positives_K", torch.zeros(num_outputs, dtype=torch.float64))
-        self.register_buffer("rows_K", torch.zeros(num_outputs, dtype=torch.float64))
-
-    def observe(self, targets: Targets) -> None:
-        """Adds the known labels, after decaying what was there by their number."""
-        mask_NK = targets.mask.view(len(targets.mask), -1)
-        y_NK = targets.known(targets.y)[1].view(mask_NK.shape)
-        weight_NK = mask_NK.double() * targets.weight_N.double().unsqueeze(1)
-        rows_K = weight_NK.sum(0)
-        kept_K = torch.exp2(-rows_K / self.half_life_rows)
-        self.positives_K.copy_(self.positives_K * kept_K + (weight_NK * y_NK).sum(0))
-        self.rows_K.copy_(self.rows_K * kept_K + rows_K)
-
-    def rates(self) -> Tensor:
-        """float64[K] in [MIN_RATE, 1 - MIN_RATE], with a weak prior so that few rows do not decide."""
-        rates_K = (self.positives_K + PRIOR_RATE * PRIOR_ROWS) / (self.rows_K + PRIOR_ROWS)
-        return rates_K.clamp(MIN_RATE, 1 - MIN_RATE)
-
-    def entropy(self) -> Tensor:
-        """Scalar: log loss of predicting the base rate, nats, summed over outputs."""
-        rates_K = self.rates()
-        return -(rates_K * rates_K.log() + (1 - rates_K) * (1 - rates_K).log()).sum()
 
 
 class Objective(nn.Module):
@@ -94,8 +65,8 @@ class Objective(nn.Module):
             raise ValueError(f"balancer {config.balancer!r} is unknown; use one of {', '.join(BALANCERS)}")
         self.config, self.tasks = config, tuple(tasks)
         self.balancer = BALANCERS[config.balancer](len(tasks))
-        rates = {t.name: BaseRates(num, config.half_life_rows) for t, num in zip(tasks, num_outputs, strict=True)}
-        self.base_rates = nn.ModuleDict(rates)
+        made = zip(tasks, num_outputs, strict=True)
+        self.base_rates = nn.ModuleDict({t.name: task_rates(t, num, config.half_life_rows) for t, num in made})
 
     def rates_of(self, task: str) -> BaseRates:
         """The base rates of a task."""
@@ -118,6 +89,23 @@ class Objective(nn.Module):
         losses_T = torch.stack([losses[task.name].detach() for task in self.tasks])
         self.balancer.observe(losses_T, torch.stack([targets[task.name].mask.any() for task in self.tasks]))
 
+    def start_bias(self, task: Task) -> Tensor:
+        """float[K]: the head's bias with which the task predicts its base rate; of a product, the rate given its task.
+
+        A rate given its task that is above 1 (most carts come without a click) stops short of it.
+        """
+        start_K = self.rates_of(task.name).start()
+        if not task.is_product:
+            return start_K
+        return (start_K.sigmoid() / self._rate(task.given)).clamp(MIN_RATE, MAX_RATE_GIVEN).logit()
+
+    def _rate(self, name: str | None) -> float:
+        """The rate at which a task over impressions is predicted: without labels, the prior given what it is given."""
+        if name is None:
+            return 1.0
+        rates, task = self.rates_of(name), next(task for task in self.tasks if task.name == name)
+        return float(rates.rates()[0]) if bool(rates.rows_K.any()) else PRIOR_RATE * self._rate(task.given)
+
     def forward(
         self,
         logits: Mapping[str, Tensor],
@@ -130,11 +118,11 @@ class Objective(nn.Module):
         """
         losses, total = {}, torch.zeros((), device=next(iter(logits.values())).device)
         for task, factor in zip(self.tasks, self.balancer.factors(), strict=True):
-            entropy = self.rates_of(task.name).entropy().float()
-            losses[task.name] = LOSSES[task.loss](logits[task.name], targets[task.name]) / entropy
+            loss = LOSSES[task.loss](_scores(task, logits[task.name]), targets[task.name])
+            losses[task.name] = loss / self.rates_of(task.name).cost().float()
             total = total + task.loss_weight * factor * losses[task.name]
-        if self.config.ranking_weight and "click" in targets:
-            losses["click_ranking"] = LOSSES[self.config.ranking_loss](logits["click"], targets["click"])
+        if self.config.ranking_weight and CLICK_TASK in targets:
+            losses["click_ranking"] = LOSSES[self.config.ranking_loss](logits[CLICK_TASK], targets[CLICK_TASK])
             total = total + self.config.ranking_weight * losses["click_ranking"]
         if self.config.distillation_weight and teacher is not None:
             losses["distillation"] = self._distillation(logits, targets, teacher)
@@ -150,7 +138,7 @@ class Objective(nn.Module):
         """Cross-entropy to the teacher over all rows, each task over its entropy and by its weight."""
         terms = []
         for task in self.tasks:
-            if task.loss == "bce" and task.name in teacher:
+            if not task.is_seconds and task.rows == "impressions" and task.name in teacher:
                 of_task = targets[task.name]
                 soft = Targets(
                     y=teacher[task.name],
@@ -161,3 +149,12 @@ class Objective(nn.Module):
                 entropy = self.rates_of(task.name).entropy().float()
                 terms.append(task.loss_weight * bce(logits[task.name], soft) / entropy)
         return torch.stack(terms).sum()
+
+
+def _scores(task: Task, logits: Tensor) -> Tensor:
+    """What the task's loss compares with labels of its kind: logits, probabilities, or two classes."""
+    if not task.is_seconds and task.loss in {"mse", "huber"}:
+        return logits.sigmoid()
+    if task.loss == "softmax_cross_entropy":
+        return torch.stack([torch.zeros_like(logits), logits], 1)
+    return logits

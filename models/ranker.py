@@ -21,6 +21,8 @@ from models.inputs import RankerInputs
 from models.normaliser import Normaliser
 from models.ordinal import OrdinalScale, survival
 from models.position import NUM_KINDS, PositionLogit
+from models.task_chain import chained
+from models.task_checks import check_tasks
 from models.tasks import Task
 
 __all__ = ["Ranker", "RankerConfig"]
@@ -52,16 +54,15 @@ class RankerConfig:
 class Ranker(nn.Module):
     """Predicts all tasks for rows of slates. Built from the schema and the task list, which it keeps.
 
-    Raises ValueError when a task over clicked rows has no task named `click` to condition on.
+    Raises ValueError when the tasks do not fit each other (task_checks.py).
     """
 
     platt_TK2: Tensor
 
     def __init__(self, config: RankerConfig, schema: FeatureSchema, tasks: Sequence[Task]) -> None:
         super().__init__()
+        check_tasks(tasks)
         names = [task.name for task in tasks]
-        if "click" not in names and any(task.rows == "clicked" for task in tasks):
-            raise ValueError(f"tasks {names} predict clicked rows without a task named click; add it")
         self.config, self.schema, self.tasks = config, schema, tuple(tasks)
         widths = (len(schema.user), len(schema.item), len(schema.cross))
         self.user_norm, self.item_norm, self.cross_norm = (Normaliser(width) for width in widths)
@@ -97,17 +98,24 @@ class Ranker(nn.Module):
         inputs_NO: Tensor = self.first(user_SO, self.item_norm(item_NI), self.cross_norm(cross_NX), slate_N)
         return inputs_NO
 
-    def tail(self, inputs_NO: Tensor) -> dict[str, Tensor]:
-        """Logits per task from the first layer's outputs, without position: [N], or [N, K] for ordinal tasks."""
+    def tail(self, inputs_NO: Tensor, shift_NT: Tensor | None = None) -> dict[str, Tensor]:
+        """Logits per task from the first layer's outputs: [N], or [N, K] for ordinal tasks.
+
+        A task that is a product has the logit of the product. `shift_NT` is added to the logits of the heads, before
+        products: a cart is seen higher because its click is, and only what that leaves is its own.
+        """
         hidden_NO, gate_NO, *linear = torch.split(inputs_NO, [*self.experts.splits, *self.num_outputs], dim=1)
         mixed_TND = self.experts(hidden_NO, gate_NO)
         tower_TNW = functional.silu(torch.baddbmm(self.tower_bias_TW.unsqueeze(1), mixed_TND, self.tower_TDW))
         towers = zip(self.heads, tower_TNW.unbind(0), linear, strict=True)
         logits = [head(tower_NW) + linear_NK for head, tower_NW, linear_NK in towers]
-        return {
+        if shift_NT is not None:
+            logits = [value + shift_N.unsqueeze(1) for value, shift_N in zip(logits, shift_NT.unbind(1), strict=True)]
+        named = {
             task.name: value if task.loss == "ordinal" else value.squeeze(1)
             for task, value in zip(self.tasks, logits, strict=True)
         }
+        return chained(self.tasks, named)
 
     def forward(
         self, inputs: RankerInputs, *, position_N: Tensor | None = None, kind_N: Tensor | None = None
@@ -116,14 +124,11 @@ class Ranker(nn.Module):
 
         `kind_N` int64 defaults to 0, a product.
         """
-        logits = self.tail(self.first_layer(inputs))
+        first_NO = self.first_layer(inputs)
         if position_N is None:
-            return logits
-        shift_NT = self.position(position_N, torch.zeros_like(position_N) if kind_N is None else kind_N)
-        return {
-            name: value + (shift_NT[:, t] if value.dim() == 1 else shift_NT[:, t : t + 1])
-            for t, (name, value) in enumerate(logits.items())
-        }
+            return self.tail(first_NO)
+        kind_N = torch.zeros_like(position_N) if kind_N is None else kind_N
+        return self.tail(first_NO, self.position(position_N, kind_N))
 
     @torch.no_grad()
     def predict(self, inputs: RankerInputs) -> dict[str, Tensor]:
@@ -144,27 +149,34 @@ class Ranker(nn.Module):
         return torch.where(is_ad_N, 2, ((item_NI[:, coupon] > 0) & ~is_ad_N).long())
 
     def predictions(self, logits: dict[str, Tensor], kind_N: Tensor) -> dict[str, Tensor]:
-        """float[N] per task, per shown item: a calibrated probability; for an ordinal task E[log1p dwell_s].
+        """float[N] per task, per shown item: a calibrated probability; for seconds E[log1p dwell_s].
 
-        Tasks over clicked rows are multiplied by P(click).
+        Calibration is of the task's own logit: the product's where it is one. Tasks over given rows are multiplied by
+        the prediction of what they are given.
         """
-        outputs = {}
+        outputs: dict[str, Tensor] = {}
         for t, task in enumerate(self.tasks):
+            logit = logits[task.name]
             if task.loss == "ordinal":
-                outputs[task.name] = self.scale(task.name).expected_log_s(survival(logits[task.name]))
+                output_N = self.scale(task.name).expected_log_s(survival(logit))
+            elif task.is_seconds:
+                output_N = logit.clamp(min=0)
             else:
                 scale_N, shift_N = self.platt_TK2[t, kind_N].unbind(1)
-                outputs[task.name] = (scale_N * logits[task.name] + shift_N).sigmoid()
-        return {
-            task.name: outputs[task.name] * outputs["click"] if task.rows == "clicked" else outputs[task.name]
-            for task in self.tasks
-        }
+                output_N = (scale_N * logit + shift_N).sigmoid()
+            given = task.given if task.rows == "given" else None
+            outputs[task.name] = output_N if given is None else output_N * outputs[given]
+        return outputs
 
     def scale(self, task: str) -> OrdinalScale:
         """The thresholds of an ordinal task. Raises KeyError for any other task."""
         scale = self.scales[task]
         assert isinstance(scale, OrdinalScale)  # noqa: S101  the only kind put there
         return scale
+
+    def task(self, name: str) -> Task:
+        """The task of that name. Raises ValueError when there is none."""
+        return self.tasks[self._place(name)]
 
     def head_bias_name(self, task: str) -> str:
         """Name of the parameter float[K] that shifts all logits of a task."""

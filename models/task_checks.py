@@ -6,9 +6,11 @@ A task stands after the task it is given, so that heads and labels can be worked
 import math
 from collections.abc import Sequence
 
-from models.tasks import CLICK_TASK, LABEL_EVENTS, VISIT_EVENT, LabelRule, Task
+from models.tasks import CLICK_TASK, DEFAULT_TASKS, LABEL_EVENTS, VISIT_EVENT, LabelRule, Task
 
-__all__ = ["LOSSES_FOR", "check_tasks"]
+__all__ = ["LOSSES_FOR", "check_tasks", "with_defaults"]
+
+ALL_DEFAULTS = "defaults"
 
 LOSSES_FOR = {
     "one": (
@@ -24,6 +26,23 @@ LOSSES_FOR = {
     "seconds": ("ordinal", "mse", "huber"),
 }
 """Losses by value of the label. Distillation is no task's own: it compares with a teacher (ObjectiveConfig)."""
+
+
+def with_defaults(entries: Sequence[object]) -> list[object]:
+    """`entries` with the default task in place of its name, and all of them in place of "defaults".
+
+    Raises ValueError for any other name.
+    """
+    default = {task.name: task for task in DEFAULT_TASKS}
+    found: list[object] = []
+    for entry in entries:
+        if entry == ALL_DEFAULTS:
+            found += DEFAULT_TASKS
+        elif isinstance(entry, str) and entry not in default:
+            raise ValueError(f'no default task is named {entry!r}; name "{ALL_DEFAULTS}" or {", ".join(default)}')
+        else:
+            found.append(default[entry] if isinstance(entry, str) else entry)
+    return found
 
 
 def check_tasks(tasks: Sequence[Task]) -> None:

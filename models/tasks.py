@@ -6,11 +6,20 @@ one, as a cart is given a click; such tasks form chains. What declarations must 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-__all__ = ["CLICK_TASK", "DEFAULT_TASKS", "LABEL_EVENTS", "VISIT_EVENT", "LabelRule", "Task", "task_hash"]
+__all__ = [
+    "CLICK_TASK",
+    "DEFAULT_TASKS",
+    "LABEL_EVENTS",
+    "VISIT_EVENT",
+    "LabelRule",
+    "Task",
+    "task_from_json",
+    "task_hash",
+]
 
 # Types of events that can label a shown item.
 LABEL_EVENTS = ("view", "click", "dwell", "cart", "order", "cancel", "dislike")
@@ -122,6 +131,12 @@ DEFAULT_TASKS: tuple[Task, ...] = (
         score_weight=-0.25,
     ),
 )
+
+
+def task_from_json(fields: Mapping[str, Any]) -> Task:
+    """The task whose `asdict` went through JSON. Raises TypeError or KeyError for anything else."""
+    label: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields["label"].items()}
+    return Task(**{**fields, "label": LabelRule(**label)})
 
 
 def task_hash(tasks: Sequence[Task]) -> str:

@@ -8,8 +8,8 @@ thresholds nothing was learned about the level: there it starts from that share,
 import torch
 from torch import Tensor
 
+from models.base_rates import BaseRates
 from models.ema import WeightAverage
-from models.objective import BaseRates
 from models.ordinal import fit_thresholds
 from models.ranker import Ranker
 

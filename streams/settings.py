@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.feature_schema import FeatureSchema
+from models.task_checks import check_tasks, with_defaults
 from models.tasks import DEFAULT_TASKS, Task
 
 __all__ = [
@@ -96,13 +97,24 @@ class WorkerSettings(Section):
 
 
 class LabelSettings(Section):
-    """Tasks and their windows."""
+    """Tasks and their windows. Among `tasks`, a name stands for the default task of that name, "defaults" for all."""
 
-    tasks: tuple[Task, ...] = DEFAULT_TASKS
+    tasks: tuple[Task, ...] = Field(DEFAULT_TASKS, description='as ["defaults", {"name": ..., "label": ...}]')
     window_overrides_s: dict[str, float] = Field({}, description="windows by task name, where not the task's own")
     open_slates_max: int = Field(
         200_000, ge=100, description="per partition; the oldest close early beyond it, counted"
     )
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _named(cls, entries: object) -> object:
+        return with_defaults(entries) if isinstance(entries, (list, tuple)) else entries
+
+    @field_validator("tasks")
+    @classmethod
+    def _checked(cls, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+        check_tasks(tasks)
+        return tasks
 
     @property
     def windows_s(self) -> dict[str, float]:
@@ -113,9 +125,8 @@ class LabelSettings(Section):
 class RankingSettings(Section):
     """What is ranked, when, and how scores become a list."""
 
-    score_weights: dict[str, float] = Field(
-        default_factory=lambda: {t.name: t.score_weight for t in DEFAULT_TASKS},
-        description="score = sum of weight x prediction (dwell: expected log seconds after a shown item)",
+    score_weights: dict[str, float] | None = Field(
+        None, description="in place of the tasks' own score weights, all of them; a task left out adds nothing"
     )
     surfaces: tuple[str, ...] = Field(("home",), description="surfaces re-ranked for each active user")
     candidates: int = Field(200, ge=1, description="items scored when the candidates are our own")
@@ -196,6 +207,12 @@ class Settings(BaseSettings):
     ranking: RankingSettings = Field(default_factory=RankingSettings)
     training: TrainingSettings = TrainingSettings()
     feast: FeastSettings = FeastSettings()
+
+    @property
+    def score_weights(self) -> dict[str, float]:
+        """By task; score = sum of weight x prediction (dwell: expected log seconds after a shown item)."""
+        chosen = self.ranking.score_weights
+        return {task.name: task.score_weight for task in self.labels.tasks} if chosen is None else chosen
 
     @property
     def worker_group(self) -> str:

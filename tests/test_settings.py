@@ -1,5 +1,6 @@
 """Settings: through the environment and back, and what is refused."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from models.tasks import Task
+from models.tasks import DEFAULT_TASKS, LabelRule, Task
 from streams.settings import (
     CatalogueFields,
     FeastSettings,
@@ -21,7 +22,7 @@ from streams.settings import (
     WorkerSettings,
 )
 
-SOLE_TASK = Task(name="click", rows="impressions", loss="bce", window_s=9, loss_weight=1.0, score_weight=0.5)
+SOLE_TASK = Task(name="click", label=LabelRule(on=("click",)), window_s=9, loss_weight=1.0, score_weight=0.5)
 CASES = (
     Settings(),
     Settings(bootstrap_servers="a:1,b:2", data_dir=Path("/x y/d"), topic_prefix="", num_partitions=3),
@@ -117,7 +118,18 @@ def test_settings_never_change() -> None:
 
 def test_windows_are_the_tasks_own_unless_overridden() -> None:
     windows_s = LabelSettings(window_overrides_s={"click": 10.0}).windows_s
-    assert windows_s == {"click": 10.0, "dwell": 1800.0, "cart": 7200.0, "order": 604_800.0, "dislike": 86_400.0}
+    assert windows_s == {
+        "click": 10.0, "dwell": 1800.0, "cart": 7200.0, "order": 604_800.0, "order_cancelled": 604_800.0,
+        "dislike": 86_400.0, "quick_back": 300.0,
+    }  # fmt: skip
+
+
+def test_score_weights_are_the_tasks_own_unless_replaced() -> None:
+    cheap = dataclasses.replace(SOLE_TASK, score_weight=0.25)
+    own = Settings(labels=LabelSettings(tasks=(cheap,)))
+    replaced = own.model_copy(update={"ranking": RankingSettings(score_weights={"click": 3.0})})
+    assert (own.score_weights, replaced.score_weights) == ({"click": 0.25}, {"click": 3.0})
+    assert Settings().score_weights == {task.name: task.score_weight for task in DEFAULT_TASKS}
 
 
 def test_groups_carry_the_prefix() -> None:

@@ -27,7 +27,10 @@ _ROUND_SLATES, _ROUND_INTERVAL_S = 64, 4.0
 # Two cores carry all of this and the shoppers too: a list of our own is refreshed for a click, but not for each.
 _CANDIDATES, _RERANK_INTERVAL_S = 100, 3.0
 # The demo is short, so its windows are; a real shop waits hours for a cart and days for an order.
-_WINDOWS_S = {"click": 10.0, "dwell": 30.0, "cart": 30.0, "order": 60.0, "dislike": 30.0}
+_WINDOWS_S = {
+    "click": 10.0, "dwell": 30.0, "cart": 30.0, "order": 60.0, "order_cancelled": 90.0, "dislike": 30.0,
+    "quick_back": 30.0,
+}  # fmt: skip
 _PERIOD_MIN_S, _PERIODS = 10.0, 6
 _SHOW_EVERY_S = 0.25
 _MIN_PER_HOUR = 60
@@ -70,7 +73,7 @@ class ShopDemo:
         num_periods = max(1, min(_PERIODS, int(self.figures.total_s / _PERIOD_MIN_S)))
         board = QualityBoard(
             world,
-            settings.ranking.score_weights,
+            settings.score_weights,
             starts_at_ms,
             period_s=self.figures.total_s / num_periods,
             num_periods=num_periods,

@@ -60,9 +60,7 @@ def act(slate: Slate, action: Waiting, plan: LabelPlan, lateness_ms: int) -> set
             slate.waiting.append(action)
         return set()
     since_ms = action.at_ms - slate.shown_at_ms
-    labelled = [
-        task for task in plan.labelled_by[action.type] if -lateness_ms <= since_ms <= plan.window_ms[task.name]
-    ]
+    labelled = [task for task in plan.labelled_by[action.type] if -lateness_ms <= since_ms <= plan.window_ms[task.name]]
     if not labelled:
         return set()
     place, watched = slate.slots.index(action.slot), plan.changed_by[action.type]

@@ -12,7 +12,7 @@ from streams.ranking.scorer import Float32, Scorer
 from streams.ranking.slate import Selection, seeded_uniform, select_given, select_own, tiers
 from streams.ranking.task import RankTask
 from streams.ranking.value_model import ValueModel
-from streams.settings import RankingSettings
+from streams.settings import RankingSettings, Settings
 
 __all__ = ["rank"]
 
@@ -21,15 +21,15 @@ PUBLISHED_DIGITS = 8
 
 
 def rank(
-    tasks: Sequence[RankTask], items: ItemTable, scorer: Scorer, settings: RankingSettings, scored_at_ms: int
+    tasks: Sequence[RankTask], items: ItemTable, scorer: Scorer, settings: Settings, scored_at_ms: int
 ) -> list[Ranking]:
     """One list per task, in order. A task's list does not depend on its neighbours, but for float rounding."""
-    serving = scorer.serving
-    model = ValueModel(settings.score_weights)
+    serving, weights = scorer.serving, settings.score_weights
+    model = ValueModel(weights)
     rankings = []
     for task, predictions in zip(tasks, serving.score(tasks), strict=True):
         value_N = model.values(predictions, items.bid[task.slots])
-        selection = _select(task, items, value_N, settings)
+        selection = _select(task, items, value_N, settings.ranking)
         ranking = Ranking.model_validate(
             {
                 "slate_id": task.slate_id,
@@ -41,7 +41,7 @@ def rank(
                 "watermark_ms": task.watermark_ms,
                 "scored_at_ms": scored_at_ms,
                 "cause": task.cause,
-                "score_weights": settings.score_weights,
+                "score_weights": weights,
                 "policy": selection.policy,
                 "propensity": selection.propensity,
             }

@@ -16,8 +16,8 @@ from models.checkpoint import LoadedCheckpoint, load
 from models.checkpoint_errors import CheckpointError
 from models.inputs import RankerInputs
 from models.ranker import Ranker
+from models.tasks import CLICK_TASK
 from streams.ranking.task import RankTask
-from streams.ranking.value_model import CLICK_TASK
 from streams.settings import RankingSettings
 
 __all__ = ["Float32", "Scorer", "Serving", "UnfitModelError", "load_model"]

@@ -1,8 +1,9 @@
 """The value model: one number per item from the predictions. The only place where predictions are combined.
 
-value = sum over tasks of weight x prediction, plus bid x p_click where a bid is known. Weights are settings and are
-published with every ranking; the bid is money per click, so an ad competes in the unit that the click weight sets.
-A prediction that is absent (no model is loaded yet) adds nothing.
+value = sum over tasks of weight x prediction, plus bid x p_click where a bid is known. Weights are those of the tasks,
+unless ranking.score_weights replaces them, and are published with every ranking; a negative one takes away. The bid is
+money per click, so an ad competes in the unit that the click weight sets. A prediction that is absent (no model is
+loaded yet) adds nothing.
 """
 
 import math
@@ -11,12 +12,12 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from models.tasks import CLICK_TASK
 from streams.errors import SettingsError
 
-__all__ = ["BID_TERM", "CLICK_TASK", "ValueModel", "check_score_weights"]
+__all__ = ["BID_TERM", "ValueModel", "check_score_weights"]
 
 BID_TERM = "bid"
-CLICK_TASK = "click"
 
 
 def check_score_weights(weights: Mapping[str, float], task_names: Collection[str]) -> None:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from models.tasks import CLICK_TASK
 from streams.examples.records import Labels, Shown
 
 __all__ = ["BufferedSlate", "PartFacts", "ReadySlate", "SlateHead", "TaskLabels", "join"]
 
 # A slate is learned from once this task's labels are in.
-FIRST_TASK = "click"
+FIRST_TASK = CLICK_TASK
 
 
 class TaskLabels(msgspec.Struct, array_like=True):

@@ -22,8 +22,6 @@ __all__ = ["BatchOfSlates", "to_batch"]
 
 FLOAT_BYTES = 4
 KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
-# The task whose labels may be lower bounds.
-CENSORED_TASK = "dwell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ def _labels(
                 continue
             rows, known = _places(held, labels, start)
             columns[task][rows] = [labels.values[k] for k in known]
-            if task == CENSORED_TASK and labels.censored is not None:
+            if labels.censored is not None:
                 censored[rows] = [labels.censored[k] for k in known]
         start += len(held)
     return columns, censored

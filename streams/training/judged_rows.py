@@ -1,6 +1,6 @@
 """Predictions of champion and challenger for the same rows, in the form in which the gate compares them.
 
-A task over clicked rows is compared given the click, which the click task judges. Without a champion the challenger
+A task over given rows is compared given that task, which is judged by itself. Without a champion the challenger
 is measured against what serves instead: the item's smoothed click rate, and the base rate of every other task.
 """
 
@@ -14,7 +14,7 @@ from models.batch import Batch
 from models.finetune import FineTuner
 from models.list_metrics import average_ranks, ndcg_at_k
 from models.ranker import Ranker
-from models.tasks import Task
+from models.tasks import CLICK_TASK, Task
 from streams.training.gate import JudgedRows, ListPairs
 
 __all__ = ["Predictions", "fallback", "judged_lists", "judged_rows", "predict", "to_numpy"]
@@ -32,12 +32,12 @@ def predict(ranker: Ranker, batch: Batch) -> Predictions:
 
 
 def to_numpy(predictions: Mapping[str, torch.Tensor], tasks: Sequence[Task]) -> Predictions:
-    """float64[N] per task; tasks over clicked rows given the click."""
+    """float64[N] per task; tasks over given rows as they are given the other."""
     values = {name: column.double().cpu().numpy() for name, column in predictions.items()}
     return {
-        task.name: values[task.name] / np.maximum(values["click"], SMALLEST)
-        if task.rows == "clicked"
-        else values[task.name]
+        task.name: values[task.name]
+        if task.given is None or task.rows == "impressions"
+        else values[task.name] / np.maximum(values[task.given], SMALLEST)
         for task in tasks
     }
 
@@ -46,14 +46,15 @@ def fallback(tuner: FineTuner, batch: Batch) -> Predictions:
     """What serves before any model."""
     predictions = {}
     for task in tuner.ranker.tasks:
-        rates_K = tuner.objective.rates_of(task.name).rates()
-        constant = (
-            rates_K if task.loss == "bce" else tuner.ranker.scale(task.name).expected_log_s(rates_K[None].float())
-        )
+        rates = tuner.objective.rates_of(task.name)
+        if task.loss == "ordinal":
+            constant = tuner.ranker.scale(task.name).expected_log_s(rates.rates()[None].float())
+        else:
+            constant = rates.start() if task.is_seconds else rates.rates()
         predictions[task.name] = np.full(batch.num_rows, float(constant[0]))
     logit_N = batch.item_NI[:, tuner.ranker.schema.item.index("item_click_logit")].double().cpu().numpy()
     rate_N = 1 / (1 + np.exp(-np.clip(logit_N, -50, 50)))
-    predictions["click"] = np.where(np.isfinite(rate_N), rate_N, predictions["click"])
+    predictions[CLICK_TASK] = np.where(np.isfinite(rate_N), rate_N, predictions[CLICK_TASK])
     return predictions
 
 
@@ -62,15 +63,15 @@ def judged_rows(
 ) -> JudgedRows:
     """Rows of one task with a known label; visits that may go on have none yet."""
     is_known = batch.mask[task.name].cpu().numpy()
-    if task.loss == "ordinal":
+    if task.is_seconds:
         is_known = is_known & ~batch.censored.cpu().numpy()
     y_N = batch.y[task.name].double().cpu().numpy()[is_known]
     return JudgedRows(
-        y_N=np.log1p(y_N) if task.loss == "ordinal" else y_N,
+        y_N=np.log1p(y_N) if task.is_seconds else y_N,
         champion_N=before[task.name][is_known],
         challenger_N=after[task.name][is_known],
         user_N=user_S[batch.slate_N.cpu().numpy()[is_known]],
-        is_binary=task.loss == "bce",
+        is_binary=not task.is_seconds,
     )
 
 
@@ -78,8 +79,8 @@ def judged_lists(
     batch: Batch, before: Predictions, after: Predictions, user_S: NDArray[np.int64]
 ) -> dict[str, ListPairs]:
     """NDCG@10 and AUC of clicks inside each list that has any."""
-    is_known = batch.mask["click"].cpu().numpy()
-    y, slate = batch.y["click"].cpu().numpy()[is_known], batch.slate_N.cpu().numpy()[is_known]
+    is_known = batch.mask[CLICK_TASK].cpu().numpy()
+    y, slate = batch.y[CLICK_TASK].cpu().numpy()[is_known], batch.slate_N.cpu().numpy()[is_known]
     if not len(slate):
         return {}
     position = batch.position_N.cpu().numpy()[is_known]
@@ -88,7 +89,7 @@ def judged_lists(
     def pairs(of_lists: Mapping[str, Float64]) -> ListPairs:
         return ListPairs(user_L=user, champion_L=of_lists["champion"], challenger_L=of_lists["challenger"])
 
-    columns = {"champion": before["click"][is_known], "challenger": after["click"][is_known]}
+    columns = {"champion": before[CLICK_TASK][is_known], "challenger": after[CLICK_TASK][is_known]}
     return {
         "ndcg_at_10": pairs({who: ndcg_at_k(y, p, slate, position, CLICK_K) for who, p in columns.items()}),
         "auc_in_list": pairs({who: _auc_in_list(y, p, slate) for who, p in columns.items()}),

@@ -39,7 +39,7 @@ def progressive_metrics(seen: Sequence[PredictedBatch], tasks: Sequence[Task]) -
 def _task_metrics(seen: Sequence[PredictedBatch], task: Task) -> dict[str, float]:
     known = [_known(one.batch, task) for one in seen]
     y = _joined([one.batch.y[task.name].double().numpy()[rows] for one, rows in zip(seen, known, strict=True)])
-    y = np.log1p(y) if task.loss == "ordinal" else y
+    y = np.log1p(y) if task.is_seconds else y
     metrics = {"rows": float(len(y)), "positives": float((y > 0).sum())}
     live = _joined([one.live[task.name][rows] for one, rows in zip(seen, known, strict=True)])
     champion = [one.champion[task.name][rows] for one, rows in zip(seen, known, strict=True) if one.champion]
@@ -51,14 +51,14 @@ def _task_metrics(seen: Sequence[PredictedBatch], task: Task) -> dict[str, float
 
 
 def _measures(task: Task) -> dict[str, Callable[[Float64, Float64], float]]:
-    if task.loss == "ordinal":
+    if task.is_seconds:
         return {"squared_error": lambda y, p: float(((y - p) ** 2).mean()), "pcoc": pcoc, "auc": xauc}
     return {"log_loss": log_loss, "normalised_entropy": normalised_entropy, "pcoc": pcoc, "auc": auc}
 
 
 def _known(batch: Batch, task: Task) -> NDArray[np.bool_]:
     rows: NDArray[np.bool_] = batch.mask[task.name].numpy()
-    return rows & ~batch.censored.numpy() if task.loss == "ordinal" else rows
+    return rows & ~batch.censored.numpy() if task.is_seconds else rows
 
 
 def _joined(columns: Sequence[Float64]) -> Float64:

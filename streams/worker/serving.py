@@ -51,7 +51,7 @@ class Serving:
         metrics: WorkerMetrics,
         partition_of: Callable[[int], OpenPartition | None],
     ) -> None:
-        check_score_weights(settings.ranking.score_weights, [task.name for task in settings.labels.tasks])
+        check_score_weights(settings.score_weights, [task.name for task in settings.labels.tasks])
         self.scorer = Scorer(settings.ranking)
         self.schedule = RerankSchedule(settings.ranking)
         self.num_published = 0
@@ -122,7 +122,7 @@ class Serving:
     def _publish(self, partition: OpenPartition, tasks: Sequence[tuple[RankTask, int]]) -> None:
         scored_at_ms = self._clock.now_ms()
         captured = [task for task, _ in tasks]
-        rankings = rank(captured, self._knowledge.items, self.scorer, self._settings.ranking, scored_at_ms)
+        rankings = rank(captured, self._knowledge.items, self.scorer, self._settings, scored_at_ms)
         for ranking in rankings:
             partition.engine.note_ranking(ranking)
         records = ranking_records(self._settings, rankings)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from models.tasks import DEFAULT_TASKS
 from streams.examples.attribution import act
 from streams.examples.label_windows import (
     UNSHOWN_MS,
@@ -10,11 +11,10 @@ from streams.examples.label_windows import (
     labels_record,
     next_deadline_ms,
     retained_until_ms,
-    window_ms,
 )
 from streams.examples.records import Labels
 from streams.examples.slates import Slate
-from tests.examples.sample_slates import LATENESS_MS, SHOWN_MS, WINDOWS_S, action, slate
+from tests.examples.sample_slates import LATENESS_MS, PLAN, SHOWN_MS, action, plan_of, slate
 
 IDS = ["", "tea", "ale", "cup"]
 TEA, ALE, CUP = 1, 2, 3
@@ -40,39 +40,40 @@ def test_the_oldest_slates_leave_first_whenever_they_are_due() -> None:
 def test_windows_close_when_the_watermark_reaches_their_end_in_the_order_of_tasks() -> None:
     shown, found = slate(TEA), []
     for after_s in (9.999, 10, 30, 30, 100):
-        closed = close_due(shown, SHOWN_MS + int(after_s * 1000), WINDOWS_S)
-        found.append((closed, (next_deadline_ms(shown, WINDOWS_S) - SHOWN_MS) / 1000))
+        closed = close_due(shown, SHOWN_MS + int(after_s * 1000), PLAN)
+        found.append((closed, (next_deadline_ms(shown, PLAN) - SHOWN_MS) / 1000))
     assert found == [
-        ([], 10), (["click"], 20), (["dwell", "cart", "dislike"], 60), ([], 60), (["order"], 60),
+        ([], 10), (["click"], 20), (["dwell", "cart", "dislike", "quick_back"], 60), ([], 60),
+        (["order", "order_cancelled"], 60),
     ]  # fmt: skip
-    assert retained_until_ms(shown, WINDOWS_S) == SHOWN_MS + 60_000
+    assert retained_until_ms(shown, PLAN) == SHOWN_MS + 60_000
 
 
 def test_a_slate_that_is_never_shown_closes_nothing_and_is_kept_half_an_hour() -> None:
     waiting = Slate("u", "s", SHOWN_MS)
-    assert close_due(waiting, SHOWN_MS + 10**9, WINDOWS_S) == []
-    assert next_deadline_ms(waiting, WINDOWS_S) == retained_until_ms(waiting, WINDOWS_S) == SHOWN_MS + UNSHOWN_MS
+    assert close_due(waiting, SHOWN_MS + 10**9, PLAN) == []
+    assert next_deadline_ms(waiting, PLAN) == retained_until_ms(waiting, PLAN) == SHOWN_MS + UNSHOWN_MS
 
 
 @pytest.mark.parametrize("window_s", [1.001, 8.2, 0.0005, 4.35, 3])
 def test_at_its_deadline_a_slate_always_has_something_to_close(window_s: float) -> None:
     """Else a partition would look at the slate for ever: 1.001 * 1000 is 1000.9999999999999."""
-    windows_s = {"click": window_s, "order": 60.0}
+    plan = plan_of(*DEFAULT_TASKS[:2], click=window_s, dwell=60.0)
     shown = slate(TEA)
-    assert close_due(shown, next_deadline_ms(shown, windows_s) - 1, windows_s) == []
-    assert close_due(shown, next_deadline_ms(shown, windows_s), windows_s) == ["click"]
+    assert close_due(shown, next_deadline_ms(shown, plan) - 1, plan) == []
+    assert close_due(shown, next_deadline_ms(shown, plan), plan) == ["click"]
 
 
 def test_windows_are_whole_milliseconds() -> None:
-    assert [window_ms({"click": s}, "click") for s in (8.2, 1.001, 60)] == [8200, 1001, 60_000]
+    assert [plan_of(DEFAULT_TASKS[0], click=s).window_ms["click"] for s in (8.2, 1.001, 60.0)] == [8200, 1001, 60_000]
 
 
 def test_labels_cover_all_places_and_their_revision_grows() -> None:
     shown = slate(TEA, ALE)
     records = []
     for one in (action("click", ALE, 1), action("click", TEA, 2)):
-        act(shown, one, WINDOWS_S, LATENESS_MS)
-        records.append(labels_record(shown, "click", IDS, SHOWN_MS + 9))
+        act(shown, one, PLAN, LATENESS_MS)
+        records.append(labels_record(shown, "click", IDS, SHOWN_MS + 9, PLAN))
 
     assert records == [
         Labels(
@@ -98,20 +99,20 @@ def test_dwell_labels_cover_clicked_places_with_a_visit_and_say_which_go_on() ->
         action("click", TEA, 1),
         action("dwell", TEA, 2, 1.5),
     ):
-        act(shown, one, WINDOWS_S, LATENESS_MS)
-    record = labels_record(shown, "dwell", IDS, 0)
+        act(shown, one, PLAN, LATENESS_MS)
+    record = labels_record(shown, "dwell", IDS, 0, PLAN)
     assert record is not None
     assert (record.items, record.values, record.censored) == (["tea", "ale"], [1.5, 4.5], [False, True])
 
 
 def test_dwell_without_any_visit_is_not_sent() -> None:
     shown = slate(TEA)
-    act(shown, action("click", TEA, 1), WINDOWS_S, LATENESS_MS)
-    assert labels_record(shown, "dwell", IDS, 0) is None
+    act(shown, action("click", TEA, 1), PLAN, LATENESS_MS)
+    assert labels_record(shown, "dwell", IDS, 0, PLAN) is None
     assert shown.revisions == {}
 
 
 def test_a_task_that_nobody_answered_is_sent_as_zeros() -> None:
-    record = labels_record(slate(TEA, ALE), "order", IDS, 0)
+    record = labels_record(slate(TEA, ALE), "order", IDS, 0, PLAN)
     assert record is not None
     assert (record.values, record.censored, record.is_closed) == ([0.0, 0.0], None, True)

@@ -25,9 +25,10 @@ SLATES = st.builds(
     labels=st.dictionaries(
         st.sampled_from(["click", "dwell"]), st.dictionaries(PLACES, st.floats(0, 1e6), max_size=3), max_size=2
     ),
-    dwell_at_ms=st.dictionaries(PLACES, st.integers(0, 1 << 42), max_size=3),
-    order_at_ms=st.dictionaries(PLACES, st.integers(0, 1 << 42), max_size=3),
-    open_visits=st.lists(PLACES, max_size=3),
+    decided_at_ms=st.dictionaries(
+        st.sampled_from(["order", "dwell"]), st.dictionaries(PLACES, st.integers(0, 1 << 42), max_size=3), max_size=2
+    ),
+    open_visits=st.dictionaries(st.just("dwell"), st.lists(PLACES, max_size=3)),
     closed=st.lists(st.sampled_from(["click", "cart"]), max_size=2),
     revisions=st.dictionaries(st.sampled_from(["click", "cart"]), st.integers(1, 9), max_size=2),
     waiting=st.lists(

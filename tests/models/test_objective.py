@@ -4,9 +4,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from models.base_rates import MIN_RATE, BaseRates
 from models.batch import Batch
 from models.losses import bce, pairwise
-from models.objective import MIN_RATE, BaseRates, Objective, ObjectiveConfig, task_targets
+from models.objective import Objective, ObjectiveConfig, task_targets
 from models.ranker import Ranker
 from models.targets import Targets
 from models.tasks import DEFAULT_TASKS

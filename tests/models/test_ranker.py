@@ -23,7 +23,9 @@ def test_logits_are_one_per_row_and_eight_for_dwell(ranker: Ranker, make_batch: 
         "dwell": (6, 8),
         "cart": (6,),
         "order": (6,),
+        "order_cancelled": (6,),
         "dislike": (6,),
+        "quick_back": (6,),
     }
 
 
@@ -58,14 +60,21 @@ def test_no_rows_give_no_predictions(ranker: Ranker, make_batch: MakeBatch) -> N
     assert {name: len(value) for name, value in empty.items()} == {task.name: 0 for task in DEFAULT_TASKS}
 
 
-def test_position_moves_logits_while_learning_and_nothing_when_serving(ranker: Ranker, make_batch: MakeBatch) -> None:
+def test_position_moves_the_logits_of_heads_while_learning_and_nothing_when_serving(
+    ranker: Ranker, make_batch: MakeBatch
+) -> None:
+    """A cart's own shift comes before the product with the click, whose shift it inherits."""
     batch = make_batch(4)
     ranker.observe(batch)
-    serving = ranker(batch)
-    learning = ranker(batch, position_N=batch.position_N, kind_N=batch.kind_N)
+    first_NO = ranker.first_layer(batch)
+    serving, learning = ranker(batch), ranker(batch, position_N=batch.position_N, kind_N=batch.kind_N)
     shift_NT = ranker.position(batch.position_N, batch.kind_N)
+    torch.testing.assert_close(serving, ranker.tail(first_NO))
     torch.testing.assert_close(learning["click"], serving["click"] + shift_NT[:, 0])
     torch.testing.assert_close(learning["dwell"], serving["dwell"] + shift_NT[:, 1:2])
+    p_cart_given_click = serving["cart"].sigmoid() / serving["click"].sigmoid()
+    shifted = (p_cart_given_click.logit() + shift_NT[:, 2]).sigmoid()
+    torch.testing.assert_close(learning["cart"].sigmoid(), shifted * learning["click"].sigmoid(), rtol=1e-4, atol=1e-6)
     assert float(shift_NT.detach().abs().max()) > 0.1
 
 
@@ -88,15 +97,22 @@ def test_calibration_scales_and_shifts_a_binary_tasks_logits(ranker: Ranker, mak
     torch.testing.assert_close(found["click"], functional.sigmoid(logits["click"]).detach())
 
 
-def test_an_untrained_task_is_a_constant_and_cannot_disturb_an_order(
+def test_an_untrained_task_is_a_constant_given_its_task_and_cannot_disturb_an_order(
     schema: FeatureSchema,
     make_batch: MakeBatch,
 ) -> None:
     batch = make_batch(7)
     fresh = Ranker(RankerConfig(), schema, DEFAULT_TASKS)
     fresh.observe(batch)
-    order = fresh.predict(batch)["order"]
-    torch.testing.assert_close(order, torch.full_like(order, 0.05))
+    found = {name: value.unique().tolist() for name, value in fresh.predict(batch).items() if name != "dwell"}
+    assert found == {
+        "click": [pytest.approx(0.05)],
+        "cart": [pytest.approx(0.05**2)],
+        "order": [pytest.approx(0.05**3)],
+        "order_cancelled": [pytest.approx(0.05**4)],
+        "dislike": [pytest.approx(0.05)],
+        "quick_back": [pytest.approx(0.05**2)],
+    }
 
 
 @pytest.mark.parametrize("architecture", ["gated", "mmoe", "shared_bottom"])
@@ -117,13 +133,27 @@ def test_every_architecture_gives_every_parameter_a_gradient(
     assert without == []
 
 
-def test_tasks_over_clicked_rows_need_a_click_task(schema: FeatureSchema) -> None:
-    with pytest.raises(ValueError, match="without a task named click"):
-        Ranker(RankerConfig(), schema, [task for task in DEFAULT_TASKS if task.name != "click"])
+def test_tasks_that_do_not_fit_each_other_are_refused(schema: FeatureSchema) -> None:
+    with pytest.raises(ValueError, match="task order is given 'cart'; the tasks are click, order"):
+        Ranker(RankerConfig(), schema, [DEFAULT_TASKS[0], DEFAULT_TASKS[3]])
 
 
-def test_a_binary_task_over_clicked_rows_is_multiplied_by_p_click(schema: FeatureSchema, make_batch: MakeBatch) -> None:
-    quick_back = dataclasses.replace(DEFAULT_TASKS[4], name="quick_back", rows="clicked")
-    made = Ranker(RankerConfig(), schema, [DEFAULT_TASKS[0], quick_back])
-    found = made.predict(make_batch(9))
-    torch.testing.assert_close(found["quick_back"], torch.full_like(found["click"], 0.05 * 0.05))
+def test_predictions_down_a_chain_multiply(ranker: Ranker, make_batch: MakeBatch) -> None:
+    batch = make_batch(9)
+    logits, found = ranker(batch), ranker.predict(batch)
+    cancelled = logits["order_cancelled"].sigmoid() * logits["order"].sigmoid()
+    torch.testing.assert_close(found["order_cancelled"], cancelled.detach())
+    assert bool((found["order"] <= found["cart"]).all())
+    assert bool((found["cart"] <= found["click"]).all())
+
+
+def test_seconds_learned_by_regression_are_predicted_as_log_seconds_never_below_zero(
+    schema: FeatureSchema, make_batch: MakeBatch
+) -> None:
+    dwell = dataclasses.replace(DEFAULT_TASKS[1], loss="huber")
+    made = Ranker(RankerConfig(), schema, [DEFAULT_TASKS[0], dwell])
+    torch.nn.init.constant_(made.get_parameter("heads.1.bias"), 3.0)
+    batch = make_batch(10)
+    torch.testing.assert_close(made.predict(batch)["dwell"], torch.full((batch.num_rows,), 3.0 * 0.05))
+    torch.nn.init.constant_(made.get_parameter("heads.1.bias"), -3.0)
+    assert float(made.predict(batch)["dwell"].abs().max()) == 0

@@ -11,7 +11,7 @@ from streams.ranking.pipeline import rank
 from streams.ranking.record import RankedItem, Ranking
 from streams.ranking.scorer import Scorer
 from streams.ranking.task import RankTask
-from streams.settings import RankingSettings
+from streams.settings import RankingSettings, Settings
 from tests.ranking.sample_items import item_table
 from tests.ranking.sample_tasks import loaded_model, rank_task
 
@@ -23,6 +23,7 @@ SHOP: list[Mapping[str, Any]] = [
     {"item_id": "sold-out", "in_stock": False},
 ]
 ITEMS = item_table(SHOP)
+WEIGHTS = Settings().score_weights
 IDS = [*(str(item["item_id"]) for item in SHOP), "never-catalogued"]
 
 
@@ -46,7 +47,7 @@ def test_a_ranking_says_what_was_known_and_how_it_was_scored() -> None:
     """The whole record of a request while no model is loaded: the ad's bid of 0.5 adds half of its click rate."""
     task = rank_task(ITEMS, ["p1", "ad", "x"], fallback_N=np.array([0.25, 0.2, 0.125], np.float32))
     weights = {"click": 1.0, "order": 2.0}
-    assert rank([task], ITEMS, served(), RankingSettings(score_weights=weights), 1234) == [
+    assert rank([task], ITEMS, served(), Settings(ranking=RankingSettings(score_weights=weights)), 1234) == [
         Ranking(
             slate_id="s0",
             user_id="u",
@@ -71,7 +72,7 @@ def test_a_ranking_says_what_was_known_and_how_it_was_scored() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from(IDS), unique=True), st.integers(0, 2))
 def test_every_item_of_a_request_comes_back_exactly_once_by_score(named: list[str], version: int) -> None:
-    ranking = rank([rank_task(ITEMS, named)], ITEMS, served(version), RankingSettings(), 0)[0]
+    ranking = rank([rank_task(ITEMS, named)], ITEMS, served(version), Settings(), 0)[0]
     assert sorted(item_ids(ranking)) == sorted(named)
     scores = [item.score for item in ranking.items]
     assert scores == sorted(scores, reverse=True)
@@ -79,36 +80,36 @@ def test_every_item_of_a_request_comes_back_exactly_once_by_score(named: list[st
 
 def test_equal_items_keep_the_order_of_the_request_and_k_cuts() -> None:
     task = rank_task(ITEMS, ["p2", "coupon", "p1"], fallback_N=np.full(3, 0.2, np.float32), k=2)
-    assert item_ids(rank([task], ITEMS, served(), RankingSettings(), 0)[0]) == ["p2", "coupon"]
+    assert item_ids(rank([task], ITEMS, served(), Settings(), 0)[0]) == ["p2", "coupon"]
 
 
 def test_published_scores_are_the_weighted_sum_of_published_predictions() -> None:
-    options = RankingSettings()
+    options = Settings()
     ranking = rank([rank_task(ITEMS, IDS)], ITEMS, served(5), options, 0)[0]
-    assert (ranking.model_version, ranking.score_weights) == (5, options.score_weights)
+    assert (ranking.model_version, ranking.score_weights) == (5, WEIGHTS)
     for item in ranking.items:
-        terms = sum(options.score_weights[name] * value for name, value in item.predictions.items())
+        terms = sum(WEIGHTS[name] * value for name, value in item.predictions.items())
         bid = 0.5 * item.predictions["click"] if item.item_id == "ad" else 0.0
         assert item.score == pytest.approx(terms + bid, abs=1e-6)
 
 
 def test_own_candidates_are_filtered_and_capped_by_category() -> None:
     """Sold out and unknown items score highest here, and seen p2 comes only when nothing else is left."""
-    options = RankingSettings(explore_frac=0.0, category_share_max=1.0)
+    options = Settings(ranking=RankingSettings(explore_frac=0.0, category_share_max=1.0))
     seen = np.array([False, True, False, False, False, False])
     ranking = rank([own_task(ITEMS, seen_N=seen)], ITEMS, served(), options, 0)[0]
     assert (item_ids(ranking), ranking.policy) == (["coupon", "ad", "p1", "p2"], "score")
-    capped = RankingSettings(explore_frac=0.0, category_share_max=0.5)
+    capped = Settings(ranking=RankingSettings(explore_frac=0.0, category_share_max=0.5))
     assert item_ids(rank([own_task(ITEMS, k=2)], ITEMS, served(), capped, 0)[0]) == ["p2", "coupon"]
 
 
 def test_items_that_match_a_search_come_first() -> None:
-    options = RankingSettings(explore_frac=0.0)
+    options = Settings(ranking=RankingSettings(explore_frac=0.0))
     assert item_ids(rank([own_task(ITEMS, num_matched=1)], ITEMS, served(), options, 0)[0])[0] == "p1"
 
 
 def test_an_explored_list_has_a_propensity_for_every_place() -> None:
-    options = RankingSettings(explore_frac=0.5)
+    options = Settings(ranking=RankingSettings(explore_frac=0.5))
     rankings = [rank([own_task(ITEMS, slate_id=f"s{n}")], ITEMS, served(), options, 0)[0] for n in range(20)]
     assert {ranking.policy for ranking in rankings} == {"explore"}
     assert [len(ranking.propensity or ()) for ranking in rankings] == [4] * 20
@@ -117,14 +118,14 @@ def test_an_explored_list_has_a_propensity_for_every_place() -> None:
 
 def test_a_replay_gives_the_identical_list() -> None:
     tasks = [own_task(ITEMS, seed=seed) for seed in range(10)]
-    options, scorer = RankingSettings(explore_frac=0.5), served(1)
+    options, scorer = Settings(ranking=RankingSettings(explore_frac=0.5)), served(1)
     first = [ranking.model_dump_json() for ranking in rank(tasks, ITEMS, scorer, options, 7)]
     assert [ranking.model_dump_json() for ranking in rank(tasks, ITEMS, served(1), options, 7)] == first
 
 
 def test_a_users_list_does_not_depend_on_the_other_tasks_of_the_batch() -> None:
     tasks = [own_task(ITEMS, seed=seed) for seed in range(20)]
-    options, scorer = RankingSettings(explore_frac=0.3), served(1)
+    options, scorer = Settings(ranking=RankingSettings(explore_frac=0.3)), served(1)
     together = rank(tasks, ITEMS, scorer, options, 0)
     alone = [rank([task], ITEMS, scorer, options, 0)[0] for task in tasks]
     assert [item_ids(ranking) for ranking in together] == [item_ids(ranking) for ranking in alone]
@@ -133,7 +134,10 @@ def test_a_users_list_does_not_depend_on_the_other_tasks_of_the_batch() -> None:
 
 
 def test_nothing_to_rank_gives_an_empty_list_not_an_error() -> None:
-    assert rank([], ITEMS, served(), RankingSettings(), 0) == []
+    assert rank([], ITEMS, served(), Settings(), 0) == []
     for version in (0, 1):
         tasks = [rank_task(ITEMS, []), rank_task(ITEMS, [], is_own=True, k=5)]
-        assert [ranking.items for ranking in rank(tasks, ITEMS, served(version), RankingSettings(), 0)] == [[], []]
+        assert [ranking.items for ranking in rank(tasks, ITEMS, served(version), Settings(), 0)] == [
+            [],
+            [],
+        ]

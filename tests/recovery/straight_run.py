@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from streams.examples.label_plan import LabelPlan
 from streams.examples.records import Labels, Shown, decode_record
 from streams.features.items import ItemTable
 from streams.features.source_counts import TOTALS
@@ -29,7 +30,7 @@ def straight_run(settings: Settings, folder: Path, log: Sequence[Any]) -> tuple[
         for item in catalogue():
             items.upsert(item, 0)
         store = StateStore(folder / str(number))
-        state = PartitionState(number, store, items, settings.labels.windows_s)
+        state = PartitionState(number, store, items, LabelPlan.of(settings.labels))
         engine = Partition(state, settings, ListCapture(items, CandidateIndex(20)))
         outputs = engine.process([r for r in log if r.partition == number])
         examples += [decode_record(raw) for _, raw in outputs.examples]

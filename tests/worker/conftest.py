@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.examples.label_plan import LabelPlan
 from streams.features.items import ItemTable
 from streams.features.state_store import StateStore
 from streams.ranking.candidates import CandidateIndex
@@ -14,7 +15,10 @@ from streams.worker.partition import Partition
 from streams.worker.partition_state import PartitionState
 from tests.worker.event_log import START_MS, catalogue
 
-WINDOWS_S = {"click": 20.0, "dwell": 40.0, "cart": 60.0, "order": 120.0, "dislike": 60.0}
+WINDOWS_S = {
+    "click": 20.0, "dwell": 40.0, "cart": 60.0, "order": 120.0, "order_cancelled": 120.0, "dislike": 60.0,
+    "quick_back": 40.0,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def open_engine(engine_settings: Settings) -> Callable[[Path], tuple[Partition, 
         for item in catalogue():
             items.upsert(item, START_MS)
         store = StateStore(folder)
-        state = PartitionState(0, store, items, engine_settings.labels.windows_s)
+        state = PartitionState(0, store, items, LabelPlan.of(engine_settings.labels))
         state.load()
         return Partition(state, engine_settings, ListCapture(items, CandidateIndex(20))), store
 

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from streams.examples.label_plan import LabelPlan
 from streams.features.items import ItemTable
 from streams.features.state_store import META_KEY, StateStore
 from streams.ranking.record import RankedItem, Ranking
+from streams.settings import LabelSettings
 from streams.worker.partition import Partition
 from streams.worker.partition_state import LOAD_STEP, PartitionState
 from tests.worker.event_log import START_MS, records, shop_log
@@ -50,7 +52,7 @@ def test_a_partition_that_comes_back_unflushed_counts_nothing_twice(open_engine:
     engine.process(log[100:])
     expected = counted(items)
 
-    state = PartitionState(0, store, items, settings.labels.windows_s)
+    state = PartitionState(0, store, items, LabelPlan.of(settings.labels))
     state.load()
     when_opened = counted(items)
     Partition(state, settings, lists).process(log[100:])
@@ -71,7 +73,7 @@ def test_a_load_pauses_between_steps_and_takes_over_everything(open_engine: Open
     flush(engine.state, store)
     expected = counted(engine.state.items)
 
-    state = PartitionState(0, store, engine.state.items, engine.state.windows_s)
+    state = PartitionState(0, store, engine.state.items, engine.state.plan)
     pauses = sum(1 for _ in state.load_steps())
     found = counted(state.items)
     store.close()
@@ -146,7 +148,7 @@ def test_a_list_that_was_under_way_does_not_bring_a_forgotten_user_back(open_eng
 def test_a_window_that_is_no_whole_number_in_binary_closes(open_engine: Open, tmp_path: Path) -> None:
     """1.001 * 1000 is 1000.9999999999999: a watermark of 1,000 ms must neither close the window nor wait for ever."""
     engine, store = open_engine(tmp_path / "state")
-    engine.state.windows_s |= {"click": 1.001}
+    engine.state.plan = LabelPlan.of(LabelSettings(window_overrides_s={"click": 1.001}))
     impression = event("impression", 0, slate_id="s", surface="home", items=[{"item_id": "i1", "position": 0}])
     found = []
     for offset, one in enumerate([impression, event("watermark", 1), event("watermark", 1.0011)]):
