@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.demo.shop import CATEGORIES
-from streams.demo.world import World
+from streams.demo.world import CANCEL_FRAC, World
 
 __all__ = ["Ask", "Later", "Pause", "Resumed", "Send", "Session", "Shown", "browse"]
 
@@ -32,7 +32,6 @@ _HEARTBEAT_S = 4.0
 _DWELL_MAX_S = 30.0
 _THINK_S = (0.6, 1.2)
 _ORDER_DELAY_S = 8.0
-_CANCEL_FRAC = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,7 @@ class _Shopper:
         """The order comes after the session has gone on, and is now and then called off."""
         delay_ms = int(1000 * self._rng.gamma(2.0, _ORDER_DELAY_S / 2))
         yield self._later("order", bought, delay_ms)
-        if self._rng.random() < _CANCEL_FRAC:
+        if self._rng.random() < CANCEL_FRAC:
             yield self._later("cancel", about, 2 * delay_ms)
 
     def _pause(self, seconds: float) -> Session:

@@ -5,6 +5,7 @@ that). It also knows the best order of any list and what a shown list is worth, 
 Letters: U users, C categories, B brands, T tags, N items of a list.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from streams.demo.shop import CATEGORIES, Shop, make_shop
 
-__all__ = ["World", "WorldSpec"]
+__all__ = ["CANCEL_FRAC", "World", "WorldSpec"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -32,6 +33,9 @@ _COUPON_CART_BONUS = 0.5
 _DWELL_MEDIAN_S = np.array([4.0, 4.0, 11.0, 2.5, 9.0, 3.5, 3.0, 6.0])
 _DWELL_SLOPE, _DWELL_LOG_SPREAD = 0.35, 0.6
 _DISLIKE_BASE, _DISLIKE_SLOPE = -4.0, -0.8
+# Of orders, so many are called off; a visit shorter than this is a quick back, as models.tasks has it.
+CANCEL_FRAC = 0.05
+QUICK_BACK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +97,20 @@ class World:
     def outcomes(self, user: int, items_N: Int64, at_ms: int) -> dict[str, Float64]:
         """What is expected of each item if it is looked at, by task as in models.tasks; each float64[N].
 
-        click, cart, order, dislike: chances. dwell: expected log(1 + seconds), 0 where the item is not opened.
+        Chances, but for dwell: expected log(1 + seconds), 0 where the item is not opened.
         """
         interest_N = self.interest(user, items_N, at_ms)
         click_N = _sigmoid(self.spec.open_logit + self._generosity_U[user] + interest_N)
         cart_N = click_N * self.p_cart(interest_N, items_N)
+        order_N, median_N = cart_N * self.p_order(interest_N), self.dwell_median_s(interest_N, items_N)
         return {
             "click": click_N,
-            "dwell": click_N * np.log1p(self.dwell_median_s(interest_N, items_N)),
+            "dwell": click_N * np.log1p(median_N),
             "cart": cart_N,
-            "order": cart_N * self.p_order(interest_N),
+            "order": order_N,
+            "order_cancelled": CANCEL_FRAC * order_N,
             "dislike": self.p_dislike(interest_N),
+            "quick_back": click_N * _p_below(QUICK_BACK_S, median_N),
         }
 
     def p_cart(self, interest_N: Float64, items_N: Int64) -> Float64:
@@ -148,6 +155,12 @@ def _loved_categories(rng: np.random.Generator, num_users: int) -> Float64:
     """float64[U, C]: each user loves a few categories and is cool to the rest."""
     order_UC = np.argsort(rng.random((num_users, len(CATEGORIES))), axis=1)
     return np.where(order_UC < _LOVED_CATEGORIES, _LOVED_CATEGORY, _OTHER_CATEGORY)
+
+
+def _p_below(seconds: float, median_N: Float64) -> Float64:
+    """float64[N]: the chance that a log-normal time is shorter."""
+    z_N = np.log(seconds / median_N) / _DWELL_LOG_SPREAD
+    return np.array([0.5 * (1.0 + math.erf(z / math.sqrt(2.0))) for z in z_N])
 
 
 def _sigmoid(logit_N: Float64) -> Float64:

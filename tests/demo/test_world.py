@@ -99,3 +99,13 @@ def test_tastes_stay_without_drift_and_turn_with_it(world: World) -> None:
     assert np.array_equal(world.interest(5, items_N, start), world.interest(5, items_N, later))
     assert np.array_equal(world.interest(5, items_N, start), drifting.interest(5, items_N, start))
     assert not np.allclose(drifting.interest(5, items_N, start), drifting.interest(5, items_N, later))
+
+
+def test_it_says_what_every_default_task_comes_to(world: World) -> None:
+    outcomes = world.outcomes(0, np.arange(24), 0)
+    assert sorted(outcomes) == sorted(WEIGHTS)
+    below_s = next(task.label.below_s for task in DEFAULT_TASKS if task.name == "quick_back")
+    rng = np.random.default_rng(0)
+    median_s = float(world.dwell_median_s(world.interest(0, np.arange(1), 0), np.arange(1))[0])
+    quick = np.mean([world.sample_dwell_s(rng, median_s) < below_s for _ in range(4000)])
+    assert outcomes["quick_back"][0] / outcomes["click"][0] == pytest.approx(quick, abs=0.03)
