@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models.balancers import BALANCERS
 from models.base_rates import MIN_RATE, PRIOR_RATE, BaseRates, task_rates
 from models.batch import Batch
-from models.losses import LOSSES, bce
+from models.losses import LOSSES, distillation
 from models.ranker import Ranker
 from models.targets import Targets
 from models.tasks import CLICK_TASK, Task
@@ -135,10 +135,10 @@ class Objective(nn.Module):
         targets: Mapping[str, Targets],
         teacher: Mapping[str, Tensor],
     ) -> Tensor:
-        """Cross-entropy to the teacher over all rows, each task over its entropy and by its weight."""
+        """KL from the teacher over all rows, each task over its entropy and by its weight; 0 when they agree."""
         terms = []
         for task in self.tasks:
-            if not task.is_seconds and task.rows == "impressions" and task.name in teacher:
+            if not task.is_seconds and task.name in teacher:
                 of_task = targets[task.name]
                 soft = Targets(
                     y=teacher[task.name],
@@ -147,7 +147,7 @@ class Objective(nn.Module):
                     slate_N=of_task.slate_N,
                 )
                 entropy = self.rates_of(task.name).entropy().float()
-                terms.append(task.loss_weight * bce(logits[task.name], soft) / entropy)
+                terms.append(task.loss_weight * distillation(logits[task.name], soft) / entropy)
         return torch.stack(terms).sum()
 
 

@@ -5,11 +5,12 @@ each interval as observed, so they are unbiased whenever the probabilities are (
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["OrdinalScale", "fit_thresholds", "survival"]
+__all__ = ["OrdinalScale", "VisitOutlook", "fit_thresholds", "survival"]
 
 
 def survival(logits_NK: Tensor) -> Tensor:
@@ -28,6 +29,15 @@ def fit_thresholds(dwell_s: Tensor, num_thresholds: int) -> Tensor:
     for k in range(1, num_thresholds):
         quantiles[k] = torch.maximum(quantiles[k], quantiles[k - 1] * 1.05)
     return quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class VisitOutlook:
+    """Of a visit to each of N items, if there is one: P(it is long), E[seconds], E[log1p seconds]; float[N] each."""
+
+    long_N: Tensor
+    seconds_N: Tensor
+    log_seconds_N: Tensor
 
 
 class OrdinalScale(nn.Module):
@@ -71,6 +81,16 @@ class OrdinalScale(nn.Module):
     def expected_s(self, survival_NK: Tensor) -> Tensor:
         """float[N]: E[dwell_s], seconds."""
         return self._intervals(survival_NK) @ self.mean_s_K1
+
+    def longer_than(self, survival_NK: Tensor, seconds: float) -> Tensor:
+        """float[N]: P(dwell > seconds), linear in log1p time between thresholds; 0 from twice the last one on."""
+        edge_K2 = torch.cat([self.threshold_s_K.new_zeros(1), self.threshold_s_K, 2 * self.threshold_s_K[-1:]]).log1p()
+        at = torch.tensor(seconds, device=edge_K2.device).log1p().clamp(max=edge_K2[-1])
+        right = int(torch.bucketize(at, edge_K2).clamp(1, len(edge_K2) - 1))
+        share = (at - edge_K2[right - 1]) / (edge_K2[right] - edge_K2[right - 1])
+        one, zero = survival_NK.new_ones(len(survival_NK), 1), survival_NK.new_zeros(len(survival_NK), 1)
+        passed_NK2 = torch.cat([one, survival_NK, zero], 1)
+        return torch.lerp(passed_NK2[:, right - 1], passed_NK2[:, right], share)
 
     @staticmethod
     def _intervals(survival_NK: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from models.feature_schema import FeatureSchema
 from models.first_layer import FactoredLinear
 from models.inputs import RankerInputs
 from models.normaliser import Normaliser
-from models.ordinal import OrdinalScale, survival
+from models.ordinal import OrdinalScale, VisitOutlook, survival
 from models.position import NUM_KINDS, PositionLogit
 from models.task_chain import chained
 from models.task_checks import check_tasks
@@ -167,6 +167,15 @@ class Ranker(nn.Module):
             given = task.given if task.rows == "given" else None
             outputs[task.name] = output_N if given is None else output_N * outputs[given]
         return outputs
+
+    def visits(self, logits: dict[str, Tensor], task: str, long_s: float = 30.0) -> VisitOutlook:
+        """What visits of an ordinal task would be like. Raises KeyError for any other task."""
+        scale, survival_NK = self.scale(task), survival(logits[task])
+        return VisitOutlook(
+            long_N=scale.longer_than(survival_NK, long_s),
+            seconds_N=scale.expected_s(survival_NK),
+            log_seconds_N=scale.expected_log_s(survival_NK),
+        )
 
     def scale(self, task: str) -> OrdinalScale:
         """The thresholds of an ordinal task. Raises KeyError for any other task."""

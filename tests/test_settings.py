@@ -23,6 +23,7 @@ from streams.settings import (
 )
 
 SOLE_TASK = Task(name="click", label=LabelRule(on=("click",)), window_s=9, loss_weight=1.0, score_weight=0.5)
+LONG_DWELL = Task(name="long_dwell", given="click", label=LabelRule(on=("dwell",), at_least_s=30.0), window_s=1800)
 CASES = (
     Settings(),
     Settings(bootstrap_servers="a:1,b:2", data_dir=Path("/x y/d"), topic_prefix="", num_partitions=3),
@@ -36,6 +37,7 @@ CASES = (
     Settings(worker=WorkerSettings(chunk_records=7, allowed_lateness_s=0.5, instance_id="w-1")),
     Settings(labels=LabelSettings(tasks=(SOLE_TASK,), window_overrides_s={"click": 1.5})),
     Settings(labels=LabelSettings(window_overrides_s={})),
+    Settings(labels=LabelSettings(tasks=(*DEFAULT_TASKS, LONG_DWELL))),
     Settings(ranking=RankingSettings(score_weights={"click": 2.0, "dwell": -0.25}, surfaces=("home", "a,b"), k=5)),
     Settings(training=TrainingSettings(device="cpu", round_interval_s=None, seed=4)),
     Settings(feast=FeastSettings(online_store="redis", redis_connection_string=SecretStr("r:6379,password=x"))),
@@ -122,6 +124,28 @@ def test_windows_are_the_tasks_own_unless_overridden() -> None:
         "click": 10.0, "dwell": 1800.0, "cart": 7200.0, "order": 604_800.0, "order_cancelled": 604_800.0,
         "dislike": 86_400.0, "quick_back": 300.0,
     }  # fmt: skip
+
+
+def test_a_task_is_added_by_one_declaration_beside_the_defaults() -> None:
+    written: Any = ["defaults", {"name": "long_dwell", "given": "click", "window_s": 1800,
+                                 "label": {"on": ["dwell"], "at_least_s": 30}}]  # fmt: skip
+    assert LabelSettings(tasks=written).tasks == (*DEFAULT_TASKS, LONG_DWELL)
+    assert LabelSettings(tasks=["click", written[1]]).tasks == (DEFAULT_TASKS[0], LONG_DWELL)
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ({"name": "x", "window_s": 9, "label": {"on": ["share"]}}, "types among view, click"),
+        ({"name": "x", "window_s": 9, "label": {"on": ["view"], "at_leest_s": 3}}, "at_leest_s"),
+        ({"name": "x", "window_s": 9, "label": {"on": ["view"]}, "weight": 3}, "weight"),
+        ({"name": "x", "window_s": 9, "label": {"on": ["view"]}, "given": "x"}, "break the circle"),
+        ("clik", "no default task is named 'clik'"),
+    ],
+)
+def test_a_task_that_cannot_be_meant_is_refused(extra: object, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        LabelSettings.model_validate({"tasks": ["defaults", extra]})
 
 
 def test_score_weights_are_the_tasks_own_unless_replaced() -> None:

@@ -55,3 +55,10 @@ def test_thresholds_are_inner_quantiles_and_strictly_increase_through_ties() -> 
 def test_thresholds_need_a_positive_dwell() -> None:
     with pytest.raises(ValueError, match="no positive dwell"):
         fit_thresholds(torch.zeros(3), 8)
+
+
+def test_the_chance_of_a_longer_visit_is_read_off_between_thresholds_in_log_time() -> None:
+    scale = OrdinalScale((3.0, 15.0))  # log1p: log 4, log 16
+    passed = torch.tensor([[0.5, 0.25]])
+    found = [float(scale.longer_than(passed, seconds)) for seconds in (0.0, 1.0, 3.0, 7.0, 15.0, 30.0, 900.0)]
+    assert found == pytest.approx([1.0, 0.75, 0.5, 0.375, 0.25, 0.0, 0.0], abs=1e-6)

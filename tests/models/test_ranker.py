@@ -88,6 +88,15 @@ def test_predictions_are_per_shown_item(ranker: Ranker, make_batch: MakeBatch) -
     torch.testing.assert_close(found["dwell"], expected.detach())
 
 
+def test_the_outlook_of_visits_is_what_the_dwell_prediction_is_made_of(ranker: Ranker, make_batch: MakeBatch) -> None:
+    batch = make_batch(5)
+    logits, found = ranker(batch), ranker.predict(batch)
+    outlook = ranker.visits(logits, "dwell", long_s=10.0)
+    torch.testing.assert_close(found["dwell"], (found["click"] * outlook.log_seconds_N).detach())
+    torch.testing.assert_close(outlook.long_N, survival(logits["dwell"])[:, 2])
+    torch.testing.assert_close(outlook.seconds_N, ranker.scale("dwell").expected_s(survival(logits["dwell"])))
+
+
 def test_calibration_scales_and_shifts_a_binary_tasks_logits(ranker: Ranker, make_batch: MakeBatch) -> None:
     batch = make_batch(6)
     logits = ranker(batch)
