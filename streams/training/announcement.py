@@ -9,9 +9,17 @@ import msgspec
 from models.tasks import task_hash
 from streams.settings import Settings
 
-__all__ = ["KEY", "NUM_BEFORE", "Announcement", "announcement_of", "decode_announcement", "encode_announcement"]
+__all__ = [
+    "KEY",
+    "NUM_BEFORE",
+    "Announcement",
+    "Cause",
+    "announcement_of",
+    "decode_announcement",
+    "encode_announcement",
+]
 
-Cause = Literal["round", "restart", "promote", "rollback"]
+Cause = Literal["round", "restart", "promote", "rollback", "bootstrap"]
 # Champions named beside the newest, for workers that start while it is damaged.
 NUM_BEFORE = 3
 # One model serves all surfaces; compaction keeps its newest announcement.

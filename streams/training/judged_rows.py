@@ -1,4 +1,4 @@
-"""Predictions of champion and challenger for the same rows, in the form in which the gate compares them.
+"""Predictions of champion and challenger for the same rows, in the form in which they are compared.
 
 A task over given rows is compared given that task, which is judged by itself. Without a champion the challenger
 is measured against what serves instead: the item's smoothed click rate, and the base rate of every other task.
@@ -15,9 +15,18 @@ from models.finetune import FineTuner
 from models.list_metrics import average_ranks, ndcg_at_k
 from models.ranker import Ranker
 from models.tasks import CLICK_TASK, Task
-from streams.training.gate import JudgedRows, ListPairs
+from streams.training.evidence import Evidence, JudgedRows, ListPairs
 
-__all__ = ["Predictions", "fallback", "judged_lists", "judged_rows", "predict", "to_numpy"]
+__all__ = [
+    "Predictions",
+    "evidence_of",
+    "fallback",
+    "judged_lists",
+    "judged_rows",
+    "predict",
+    "served_score",
+    "to_numpy",
+]
 
 Float64 = NDArray[np.float64]
 Predictions = Mapping[str, Float64]
@@ -58,6 +67,25 @@ def fallback(tuner: FineTuner, batch: Batch) -> Predictions:
     return predictions
 
 
+def evidence_of(
+    tasks: Sequence[Task], batch: Batch, before: Predictions, after: Predictions, user_S: NDArray[np.int64]
+) -> Evidence:
+    """What the batch says of two models: `before` in the champion's place. `user_S`: group of each slate's user."""
+    rows = {task.name: judged_rows(task, batch, before, after, user_S) for task in tasks}
+    return Evidence.of(rows, judged_lists(batch, before, after, user_S))
+
+
+def served_score(predictions: Predictions, tasks: Sequence[Task], weights: Mapping[str, float]) -> Float64:
+    """float64[N]: sum of weight x prediction of a shown item, which orders lists."""
+    shown: dict[str, Float64] = {}
+    for task in tasks:
+        is_given = task.given is not None and task.rows == "given"
+        shown[task.name] = predictions[task.name] * (shown[task.given or ""] if is_given else 1.0)
+    columns = [weights.get(name, 0.0) * column for name, column in shown.items()]
+    total: Float64 = np.sum(columns, axis=0)
+    return total
+
+
 def judged_rows(
     task: Task, batch: Batch, before: Predictions, after: Predictions, user_S: NDArray[np.int64]
 ) -> JudgedRows:
@@ -72,27 +100,27 @@ def judged_rows(
         challenger_N=after[task.name][is_known],
         user_N=user_S[batch.slate_N.cpu().numpy()[is_known]],
         is_binary=not task.is_seconds,
+        kind_N=batch.kind_N.cpu().numpy()[is_known],
     )
 
 
 def judged_lists(
     batch: Batch, before: Predictions, after: Predictions, user_S: NDArray[np.int64]
 ) -> dict[str, ListPairs]:
-    """NDCG@10 and AUC of clicks inside each list that has any."""
+    """NDCG@10 of each list that has a click; AUC of clicks inside each, weighted by rows: their mean is GAUC."""
     is_known = batch.mask[CLICK_TASK].cpu().numpy()
     y, slate = batch.y[CLICK_TASK].cpu().numpy()[is_known], batch.slate_N.cpu().numpy()[is_known]
     if not len(slate):
         return {}
     position = batch.position_N.cpu().numpy()[is_known]
-    user = user_S[np.unique(slate)]
-
-    def pairs(of_lists: Mapping[str, Float64]) -> ListPairs:
-        return ListPairs(user_L=user, champion_L=of_lists["champion"], challenger_L=of_lists["challenger"])
-
+    slates, num_rows = np.unique(slate, return_counts=True)
+    user = user_S[slates]
     columns = {"champion": before[CLICK_TASK][is_known], "challenger": after[CLICK_TASK][is_known]}
+    ndcg = {who: ndcg_at_k(y, p, slate, position, CLICK_K) for who, p in columns.items()}
+    auc = {who: _auc_in_list(y, p, slate) for who, p in columns.items()}
     return {
-        "ndcg_at_10": pairs({who: ndcg_at_k(y, p, slate, position, CLICK_K) for who, p in columns.items()}),
-        "auc_in_list": pairs({who: _auc_in_list(y, p, slate) for who, p in columns.items()}),
+        "ndcg_at_10": ListPairs(user, ndcg["champion"], ndcg["challenger"]),
+        "gauc": ListPairs(user, auc["champion"], auc["challenger"], num_rows.astype(np.float64)),
     }
 
 

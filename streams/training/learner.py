@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.batch import Batch
 from models.feature_schema import FeatureSchema
@@ -18,11 +17,15 @@ from models.ranker import Ranker
 from models.tasks import Task
 from streams.settings import TrainingSettings
 from streams.training.buffered_slate import ReadySlate
+from streams.training.evidence import Evidence, groups_of
 from streams.training.examples_to_batch import BatchOfSlates, to_batch
-from streams.training.gate import GateReport, judge
-from streams.training.judged_rows import fallback, judged_lists, judged_rows, predict, to_numpy
+from streams.training.gate import WINDOW_ROUNDS, GateReport, judge
+from streams.training.judged_rows import Predictions, evidence_of, fallback, predict, served_score, to_numpy
+from streams.training.live_watch import LiveReport
 from streams.training.progressive import PredictedBatch, progressive_metrics
 from streams.training.round_plan import first_labels, plan_round
+from streams.training.score_drift import score_drift
+from streams.training.user_cap import cap_users
 
 __all__ = ["Learner", "Replay", "RoundReport"]
 
@@ -36,7 +39,9 @@ Replay = Callable[[int, np.random.Generator], Sequence[ReadySlate]]
 class RoundReport:
     """One round. `progressive[task]`: metrics of predictions made before the rows were learned (progressive.py).
 
-    `num_skipped`: slates with other features; `num_steps_skipped`: steps whose loss or gradient was not finite.
+    `num_skipped`: slates with other features; `num_capped`: slates of users who have far more than others;
+    `num_steps_skipped`: steps whose loss or gradient was not finite. `served`: what serves on the round's rows, with
+    the former champion in the champion's place; `live`: what the watch over it makes of that (live_watch.py).
     `task_weights`: what each task's loss is multiplied with after the round. `gradient_cosines["a/b"]`: how alike tasks
     pulled the shared layer, in rounds that looked (every 200 steps).
     """
@@ -44,6 +49,7 @@ class RoundReport:
     num_slates: int
     num_judged: int
     num_skipped: int
+    num_capped: int
     num_steps_skipped: int
     losses: dict[str, float]
     task_weights: dict[str, float]
@@ -51,6 +57,8 @@ class RoundReport:
     progressive: dict[str, dict[str, float]]
     gate: GateReport
     challenger: Ranker = field(repr=False)
+    served: Evidence = field(repr=False)
+    live: LiveReport = field(default_factory=LiveReport)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for status and log."""
@@ -58,12 +66,14 @@ class RoundReport:
             "num_slates": self.num_slates,
             "num_judged": self.num_judged,
             "num_skipped": self.num_skipped,
+            "num_capped": self.num_capped,
             "num_steps_skipped": self.num_steps_skipped,
             "losses": self.losses,
             "task_weights": self.task_weights,
             "gradient_cosines": self.gradient_cosines,
             "progressive": self.progressive,
             "gate": self.gate.as_json(),
+            "live": self.live.as_json(),
         }
 
 
@@ -75,13 +85,24 @@ class _Round:
     replay: Replay
     losses: list[dict[str, float]] = field(default_factory=list)
     seen: list[PredictedBatch] = field(default_factory=list)
+    training: list[Evidence] = field(default_factory=list)
+    served: list[Evidence] = field(default_factory=list)
     num_skipped: int = 0
 
 
 class Learner:
-    """Holds the live model; `champion` is what serves, None before the first promotion."""
+    """Holds the live model, the champion that serves, and what rows unseen by both say of the two.
 
-    def __init__(self, settings: TrainingSettings, schema: FeatureSchema, tasks: Sequence[Task]) -> None:
+    `former`: a champion before it, for the watch over what serves. `to_beat`: why the champion was restored, or "".
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        schema: FeatureSchema,
+        tasks: Sequence[Task],
+        score_weights: Mapping[str, float] | None = None,
+    ) -> None:
         device = None if settings.device == "auto" else settings.device
         config = FineTuneConfig(
             objective=ObjectiveConfig(balancer=settings.balancer, distillation_weight=settings.distillation_weight),
@@ -89,15 +110,24 @@ class Learner:
         )
         self.tuner = FineTuner(config, schema, tasks, device=device, seed=settings.seed)
         self.champion: Ranker | None = None
+        self.former: Ranker | None = None
+        self.window: list[Evidence] = []
+        self.to_beat = ""
         self._settings, self._schema, self._tasks = settings, schema, tuple(tasks)
+        self._weights = score_weights or {task.name: task.score_weight for task in tasks}
+
+    def crown(self, champion: Ranker | None, to_beat: str = "") -> None:
+        """Another champion (None: there is none) is the one to beat: what was seen of the one before says nothing."""
+        self.champion, self.to_beat, self.window = champion, to_beat, []
 
     def run_round(self, entries: Sequence[ReadySlate], replay: Replay, number: int) -> RoundReport:
         """Learn the entries (oldest first) and judge on the newest share of them. `replay` samples older slates."""
         steps_skipped = self.tuner.num_skipped
         this = _Round(np.random.default_rng([self._settings.seed, number]), replay)
         plan = plan_round(entries, self._settings.judge_frac)
-        if self.champion is not None:
-            self.champion.to(self.tuner.device)
+        for ranker in (self.champion, self.former):
+            if ranker is not None:
+                ranker.to(self.tuner.device)
         self.tuner.teacher = self.champion
         self.tuner.gradient_cosines = {}
         self._learn(plan.learned, this)
@@ -109,6 +139,7 @@ class Learner:
             num_slates=len(plan.learned) + len(plan.judged),
             num_judged=len(plan.judged),
             num_skipped=this.num_skipped,
+            num_capped=plan.num_capped,
             num_steps_skipped=self.tuner.num_skipped - steps_skipped,
             losses=_mean(this.losses),
             task_weights=self.tuner.objective.task_weights(),
@@ -116,6 +147,7 @@ class Learner:
             progressive=progressive_metrics(this.seen, self._tasks),
             gate=gate,
             challenger=challenger.to("cpu"),
+            served=Evidence.joined(this.served),
         )
 
     def _learn(self, slates: Sequence[ReadySlate], this: _Round) -> None:
@@ -124,7 +156,7 @@ class Learner:
             self._predict(first_labels(of_step), this)
             new = self._batch(of_step)
             this.num_skipped += new.num_skipped
-            old = self._batch(this.replay(self._settings.replay_slates, this.rng))
+            old = self._batch(cap_users(this.replay(self._settings.replay_slates, this.rng)))
             if not new.batch.num_rows:
                 continue
             found = self.tuner.learn(Batch.concat([new.batch, old.batch.as_replay()]))
@@ -133,26 +165,41 @@ class Learner:
 
     def _predict(self, slates: Sequence[ReadySlate], this: _Round) -> None:
         """Predict rows with labels that nothing has learned from, and calibrate on them."""
-        batch = self._batch(slates).batch
-        if not batch.num_rows:
+        found = self._batch(slates)
+        if not found.batch.num_rows:
             return
-        champion = None if self.champion is None else predict(self.champion, batch.to(self.tuner.device))
+        batch = found.batch.to(self.tuner.device)
+        champion = None if self.champion is None else predict(self.champion, batch)
         live = to_numpy(self.tuner.predict_then_calibrate(batch), self._tasks)
-        this.seen.append(PredictedBatch(batch, live, champion))
+        this.seen.append(PredictedBatch(found.batch, live, champion))
+        if champion is not None:
+            this.training.append(self._evidence(found, champion, live))
+            if self.former is not None:
+                this.served.append(self._evidence(found, predict(self.former, batch), champion))
 
     def _batch(self, entries: Sequence[ReadySlate]) -> BatchOfSlates:
         return to_batch(entries, self._schema, self._tasks)
 
+    def _evidence(self, found: BatchOfSlates, before: Predictions, after: Predictions) -> Evidence:
+        return evidence_of(self._tasks, found.batch, before, after, groups_of(found.user_ids))
+
     def _judge(self, slates: Sequence[ReadySlate], challenger: Ranker, this: _Round) -> GateReport:
+        """The judging rows are the challenger's own; the model in training predicted those learned before them."""
         found = self._batch(slates)
         if not found.batch.num_rows:
             return GateReport(is_promoted=False, reason="no rows to judge on; at least two new slates are needed")
         batch = found.batch.to(self.tuner.device)
         after = predict(challenger, batch)
         before = fallback(self.tuner, batch) if self.champion is None else predict(self.champion, batch)
-        user_S: NDArray[np.int64] = np.unique(found.user_ids, return_inverse=True)[1].astype(np.int64)
-        rows = {task.name: judged_rows(task, batch, before, after, user_S) for task in self._tasks}
-        return judge(rows, judged_lists(batch, before, after, user_S), this.rng)
+        newest, learned = self._evidence(found, before, after), Evidence.joined(this.training)
+        drift = None
+        if self.champion is not None:
+            scored = [served_score(predicted, self._tasks, self._weights) for predicted in (before, after)]
+            drift = score_drift(scored[0], scored[1], found.batch.slate_N.numpy())
+        gate = judge(newest, Evidence.joined([*self.window, learned]), this.rng, drift=drift, to_beat=self.to_beat)
+        if self.champion is not None:
+            self.window = [*self.window, Evidence.joined([learned, newest])][1 - WINDOW_ROUNDS :]
+        return gate
 
 
 def _mean(losses: Sequence[Mapping[str, float]]) -> dict[str, float]:

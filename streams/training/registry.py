@@ -7,8 +7,8 @@ atomically. Publishing writes the checkpoint first and the pointer second, so a 
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,14 @@ class VersionError(FreshrankError):
 
 @dataclass(frozen=True, slots=True)
 class Champions:
-    """The champion (0: none yet) and the champions before it, newest first."""
+    """The champion (0: none yet) and the champions before it, newest first.
+
+    `withdrawn`: versions that served worse than one before them, and the trainer's reason, by number in decimal.
+    """
 
     version: int = 0
     before: list[int] = field(default_factory=list)
+    withdrawn: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +88,22 @@ class Registry:
         """Folder of a version."""
         return self.folder / f"{version:06d}"
 
-    def publish(self, ranker: Ranker, extra: Mapping[str, Any]) -> int:
-        """Write a new version and make it the champion; returns its number."""
+    def about(self, version: int) -> dict[str, Any]:
+        """What was said of a version when it was published: round, cause, report; nothing when it cannot be read."""
+        try:
+            manifest = json.loads((self.path(version) / "manifest.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return dict(manifest.get("extra", {}))
+
+    def publish(self, ranker: Ranker, extra: Mapping[str, Any], pinned: Collection[int] = ()) -> int:
+        """Write a new version and make it the champion; returns its number. `pinned` versions are kept on disk."""
         champions = self.champions()
         version = max([*self.numbers(), champions.version, *champions.before], default=0) + 1
         hashes = {"schema_hash": ranker.schema.hash, "task_hash": task_hash(ranker.tasks)}
         save(self.path(version), ranker, version=version, **hashes, extra=extra)
         self._point_to(version, champions)
-        self._prune()
+        self._prune(pinned)
         return version
 
     def promote(self, version: int, schema_hash: str, tasks_hash: str) -> None:
@@ -115,8 +127,22 @@ class Registry:
                 "promote one of `freshrank models list`"
             )
         self.verify(left[0], schema_hash, tasks_hash)
-        self._write(Champions(left[0], left[1:]))
+        self._write(replace(champions, version=left[0], before=left[1:]))
         return left[0]
+
+    def restore(self, version: int, reason: str, schema_hash: str, tasks_hash: str) -> None:
+        """Make a former champion serve again; those after it are withdrawn for `reason`, also from rolling back to.
+
+        Raises VersionError, CheckpointError.
+        """
+        self.verify(version, schema_hash, tasks_hash)
+        champions = self.champions()
+        reign = [champions.version, *champions.before]
+        num_after = reign.index(version) if version in reign else 1
+        reasons = dict.fromkeys(map(str, reign[:num_after]), reason)
+        kept = set(map(str, self.numbers()))
+        withdrawn = {number: why for number, why in {**champions.withdrawn, **reasons}.items() if number in kept}
+        self._write(Champions(version, reign[num_after + 1 :] if version in reign else reign[1:], withdrawn))
 
     def verify(self, version: int, schema_hash: str, tasks_hash: str) -> None:
         """Read a version whole. Raises VersionError, CheckpointError."""
@@ -132,7 +158,7 @@ class Registry:
     def _point_to(self, version: int, champions: Champions) -> None:
         if version != champions.version:
             before = [champions.version, *champions.before] if champions.version else []
-            self._write(Champions(version, before[:MAX_BEFORE]))
+            self._write(replace(champions, version=version, before=before[:MAX_BEFORE]))
 
     def _write(self, champions: Champions) -> None:
         aside = self.folder / f"{POINTER}.{os.getpid()}.tmp"
@@ -142,9 +168,9 @@ class Registry:
             os.fsync(file.fileno())
         aside.replace(self.folder / POINTER)
 
-    def _prune(self) -> None:
+    def _prune(self, pinned: Collection[int]) -> None:
         champions = self.champions()
-        kept = {*self.numbers()[-self._keep :], champions.version, *champions.before[:1]}
+        kept = {*pinned, *self.numbers()[-self._keep :], champions.version, *champions.before[:1]}
         for number in self.numbers():
             if number not in kept:
                 shutil.rmtree(self.path(number))

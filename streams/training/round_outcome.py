@@ -15,10 +15,13 @@ GAUGES = ("normalised_entropy", "pcoc", "auc")
 
 def tell_round(metrics: TrainerMetrics, report: RoundReport, published: int | None, seconds: float) -> dict[str, Any]:
     """Set metrics, write one log line, and return what `/status` says of the round."""
-    decision = "refused" if published is None else "published"
+    decision = "rolled_back" if report.live.restored else "refused" if published is None else "published"
     metrics.rounds.labels(decision).inc()
     metrics.round_s.observe(seconds)
     metrics.non_finite.inc(report.num_steps_skipped)
+    metrics.slates_capped.inc(report.num_capped)
+    metrics.slates_skipped.inc(report.num_skipped)
+    metrics.rollbacks.inc(report.live.restored)
     for task, found in report.progressive.items():
         for name in GAUGES:
             if name in found:
@@ -33,6 +36,7 @@ def tell_round(metrics: TrainerMetrics, report: RoundReport, published: int | No
         model_version=published,
         num_slates=report.num_slates,
         num_judged=report.num_judged,
+        num_capped=report.num_capped,
         seconds=round(seconds, 3),
         reason=report.gate.reason,
         task_weights=report.task_weights,

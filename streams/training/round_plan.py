@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from streams.training.buffered_slate import FIRST_TASK, ReadySlate
+from streams.training.user_cap import cap_users
 
 __all__ = ["MIN_CLICKS", "RoundPlan", "first_labels", "plan_round"]
 
@@ -18,15 +19,20 @@ MAX_JUDGE_FRAC = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RoundPlan:
-    """Slates to learn, then slates to judge on and to learn afterwards; both oldest first."""
+    """Slates to learn, then slates to judge on and to learn afterwards; both oldest first.
+
+    `num_capped`: slates left out, as their users have far more than others.
+    """
 
     learned: list[ReadySlate]
     judged: list[ReadySlate]
+    num_capped: int = 0
 
 
 def plan_round(entries: Sequence[ReadySlate], judge_frac: float) -> RoundPlan:
     """The newest `judge_frac` of the slates with first labels judge; the rest, and mere corrections, are learned."""
-    slates = _merged(entries)
+    merged = _merged(entries)
+    slates = cap_users(merged)
     places = [place for place, slate in enumerate(slates) if _first_tasks(slate)]
     most = int(len(places) * MAX_JUDGE_FRAC)
     num = min(max(1, int(len(places) * judge_frac)), most)
@@ -36,6 +42,7 @@ def plan_round(entries: Sequence[ReadySlate], judge_frac: float) -> RoundPlan:
     return RoundPlan(
         learned=[slate for place, slate in enumerate(slates) if place not in judging],
         judged=[slate for place, slate in enumerate(slates) if place in judging],
+        num_capped=len(merged) - len(slates),
     )
 
 

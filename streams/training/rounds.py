@@ -1,4 +1,4 @@
-"""The trainer's rounds: take what is due from the buffer, learn it, publish what the gate lets through, save the state.
+"""The trainer's rounds: take what is due from the buffer, learn it, settle who serves (succession.py), save the state.
 
 Runs in a thread of its own, one round at a time; the event loop only asks for a round and takes its result. Order of a
 round: learn and judge, write the version, point to it, save the trainer's state; then the loop announces. After a crash
@@ -7,19 +7,17 @@ between any two of these, `Rounds` starts from the last saved state, and the loo
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import structlog
 
-from models.checkpoint import load
-from models.checkpoint_errors import CheckpointError
 from models.tasks import task_hash
 from streams.settings import Settings
 from streams.training.buffered_slate import ReadySlate
 from streams.training.learner import Learner, RoundReport
 from streams.training.registry import Registry
 from streams.training.replay_buffer import ReplayBuffer
+from streams.training.succession import Succession
 from streams.training.trainer_state import Progress, load_state, save_state
 
 __all__ = ["Rounds"]
@@ -36,38 +34,32 @@ class Rounds:
         self._settings, self._buffer = settings, buffer
         self.hashes = settings.catalogue.schema_.hash, task_hash(settings.labels.tasks)
         self.registry = Registry(settings.data_dir / "models", settings.training.keep_versions)
-        self.learner = Learner(settings.training, settings.catalogue.schema_, settings.labels.tasks)
+        self.learner = Learner(
+            settings.training, settings.catalogue.schema_, settings.labels.tasks, settings.ranking.score_weights
+        )
+        self.succession = Succession(self.registry, self.learner, self.hashes, settings.training.seed)
         self.progress = Progress(0, 0, *self.hashes)
         self._folder = settings.data_dir / "trainer"
         found = load_state(self._folder, *self.hashes)
         if found is not None:
             tensors, self.progress = found
             self.learner.tuner.load_state_dict(tensors)
+            self.succession.resume(self.progress, tensors)
+        else:
+            self.succession.follow()
         if self.progress.cursor > buffer.last_seq:
             log.warning("buffer_is_new", cursor=self.progress.cursor, last_seq=buffer.last_seq)
             self.progress = replace(self.progress, cursor=0)
-        self.follow_champion()
 
     @property
     def num_waiting(self) -> int:
         """Slates that became learnable and were in no round yet."""
         return self._buffer.num_new(self.progress.cursor)
 
-    def follow_champion(self) -> None:
-        """Take the registry's champion as the one to beat; a damaged one is passed over, and any challenger may win."""
-        version = self.registry.champions().version
-        if not version:
-            return
-        try:
-            self.learner.champion = load(self.registry.path(version), *self.hashes).ranker
-        except CheckpointError as error:
-            log.warning("champion_refused", model_version=version, reason=str(error))
-            self.learner.champion = None
-
     def run(self, num_slates: int, published_at_ms: int) -> tuple[RoundReport, int | None]:
         """One round over the next `num_slates` new slates and what else stands before the last of them in the queue.
 
-        Returns its report, and the version published.
+        Returns its report, and the version published; `report.live` says when a former champion was restored.
         """
         cursor, number = self.progress.cursor, self.progress.num_rounds + 1
         entries, through = self._entries(num_slates)
@@ -76,9 +68,9 @@ class Rounds:
             return self._buffer.sample(num, rng, cursor + 1)
 
         report = self.learner.run_round(entries, replay, number)
-        published = self._publish(report, number, published_at_ms) if report.gate.is_promoted else None
-        self.progress = Progress(through, number, *self.hashes)
-        save_state(self._folder, self.learner.tuner.state_dict(), self.progress)
+        report, published = self.succession.after_round(report, number, published_at_ms)
+        self.progress = Progress(through, number, *self.hashes, **self.succession.facts())
+        save_state(self._folder, {**self.learner.tuner.state_dict(), **self.succession.tensors()}, self.progress)
         return report, published
 
     def _entries(self, num_slates: int) -> tuple[list[ReadySlate], int]:
@@ -87,14 +79,3 @@ class Rounds:
         through = self._buffer.seq_of_new(cursor, num_slates)
         entries = self._buffer.ready(cursor, limit, through)
         return entries, entries[-1].seq if len(entries) == limit else through
-
-    def _publish(self, report: RoundReport, number: int, published_at_ms: int) -> int:
-        extra: dict[str, Any] = {
-            "round": number,
-            "cause": "round",
-            "published_at_ms": published_at_ms,
-            "report": report.as_json(),
-        }
-        version = self.registry.publish(report.challenger, extra)
-        self.learner.champion = report.challenger
-        return version

@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 import torch
@@ -24,7 +24,14 @@ from streams.observability.metrics import TrainerMetrics
 from streams.observability.web import RoleServer
 from streams.settings import Settings
 from streams.topics import topic_specs
-from streams.training.announcement import KEY, NUM_BEFORE, announcement_of, decode_announcement, encode_announcement
+from streams.training.announcement import (
+    KEY,
+    NUM_BEFORE,
+    Cause,
+    announcement_of,
+    decode_announcement,
+    encode_announcement,
+)
 from streams.training.example_intake import ExampleIntake
 from streams.training.replay_buffer import ReplayBuffer
 from streams.training.round_outcome import tell_round
@@ -79,8 +86,10 @@ class TrainerRuntime:
         self.intake = ExampleIntake(self.settings, self._clock, self.buffer, self._sender.send, self.metrics)
         self._rounds: Rounds = await self._in_thread(Rounds, self.settings, self.buffer)
         await self._tail.start()
-        if self._rounds.registry.champions().version not in {0, self._announced}:
-            await self._announce("restart")
+        champion = self._rounds.registry.champions().version
+        if champion not in {0, self._announced}:
+            is_new = self._rounds.registry.about(champion).get("cause") == "bootstrap"
+            await self._announce("bootstrap" if is_new else "restart")
         loops = (self._round_loop, self._trim_loop, self._observe_loop)
         self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in loops]
         self._is_ready = True
@@ -114,7 +123,7 @@ class TrainerRuntime:
             await asyncio.sleep(TICK_S)
             if self._has_news:
                 self._has_news = False
-                await self._in_thread(self._rounds.follow_champion)
+                await self._in_thread(self._rounds.succession.follow)
             num = num_due(self.settings.training, self._rounds.num_waiting, self._clock.monotonic_s() - ended_s)
             if num:
                 await self._run_round(num)
@@ -126,11 +135,13 @@ class TrainerRuntime:
         report, published = await self._in_thread(self._rounds.run, num_slates, self._clock.now_ms())
         seconds = self._clock.monotonic_s() - started_s
         self._last_round = tell_round(self.metrics, report, published, seconds)
-        if published is not None:
+        if report.live.restored:
+            await self._announce("rollback")
+        elif published is not None:
             await self._announce("round")
         self._is_running = False
 
-    async def _announce(self, cause: Literal["round", "restart"]) -> None:
+    async def _announce(self, cause: Cause) -> None:
         """Say which version is the champion; workers load it."""
         registry = self._rounds.registry
         version = registry.champions().version

@@ -5,7 +5,7 @@ A kill during a round repeats the round from here; entries, seed and state being
 """
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import structlog
@@ -23,12 +23,19 @@ KEEP = 2
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the trainer is. `cursor`: sequence number of the last learned entry; hashes as in a checkpoint."""
+    """How far the trainer is. `cursor`: sequence number of the last learned entry; hashes as in a checkpoint.
+
+    `champion`: the version that later challengers met until now, `to_beat`: why it was restored, or ""; `watch`: facts
+    of the watch over what serves (live_watch.py).
+    """
 
     cursor: int = 0
     num_rounds: int = 0
     feature_schema: str = ""
     tasks: str = ""
+    champion: int = 0
+    to_beat: str = ""
+    watch: dict[str, int] = field(default_factory=dict)
 
 
 def save_state(folder: Path, tensors: dict[str, torch.Tensor], progress: Progress) -> None:
@@ -61,8 +68,9 @@ def load_state(folder: Path, feature_schema: str, tasks: str) -> tuple[dict[str,
             log.warning(
                 "trainer_state_refused",
                 folder=str(candidate),
-                reason=f"features and tasks are {progress.feature_schema} {progress.tasks}, now {feature_schema} "
-                f"{tasks}; learning starts anew from the buffer",
+                reason=f"made for features {progress.feature_schema} and tasks {progress.tasks}; this code and these "
+                f"settings have features {feature_schema} and tasks {tasks}; an empty model learns from here on: stop "
+                "the trainer and run `freshrank trainer --bootstrap` to retrain from history, or deploy what wrote it",
             )
             return None
         return tensors, progress

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from streams.settings import CatalogueFields, Settings, TrainingSettings
 from streams.training.replay_buffer import ReplayBuffer
 from tests.training.buffers import BYTES, OpenBuffer, open_at
+from tests.training.trainers import PER_ROUND, Trainer
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -29,3 +31,17 @@ def open_buffer(tmp_path: Path) -> Iterator[OpenBuffer]:
     yield reopen
     for buffer in opened:
         buffer.close()
+
+
+@pytest.fixture
+def trainer_settings(tmp_path: Path) -> Settings:
+    training = TrainingSettings(device="cpu", round_slates=PER_ROUND, round_interval_s=None, replay_slates=16)
+    fields = CatalogueFields(affinity=("category",), numbers=("price",))
+    return Settings(data_dir=tmp_path / "data", catalogue=fields, training=training)
+
+
+@pytest.fixture
+def trainer(trainer_settings: Settings) -> Iterator[Trainer]:
+    made = Trainer(trainer_settings)
+    yield made
+    made.buffer.close()

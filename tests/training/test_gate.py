@@ -1,9 +1,12 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from streams.training.gate import GateReport, JudgedRows, ListPairs, judge
+from streams.training.evidence import Evidence, JudgedRows, ListPairs
+from streams.training.gate import GateReport, judge
+from streams.training.score_drift import ScoreDrift
 
 NUM_USERS, PER_USER = 40, 25
 
@@ -22,7 +25,7 @@ def rows(
 
 
 def decide(lists: dict[str, ListPairs] | None = None, **tasks: JudgedRows) -> GateReport:
-    return judge({"click": rows(), **tasks}, lists or {}, np.random.default_rng(0))
+    return judge(Evidence.of({"click": rows(), **tasks}, lists or {}), Evidence(), np.random.default_rng(0))
 
 
 def pairs(change: float, num: int = 200) -> ListPairs:
@@ -101,7 +104,7 @@ def test_too_few_clicks_promote_nothing() -> None:
 
 
 def test_no_clicks_at_all_promote_nothing() -> None:
-    report = judge({"cart": rows()}, {}, np.random.default_rng(0))
+    report = judge(Evidence.of({"cart": rows()}, {}), Evidence(), np.random.default_rng(0))
     assert report.reason == "click: 0 clicks among 0 judging rows; 5 of either kind are needed"
 
 
@@ -142,22 +145,62 @@ def test_lists_that_do_not_define_a_figure_are_left_out() -> None:
     before = found.champion_L.copy()
     before[1] = np.nan
     nothing = ListPairs(np.arange(2), np.full(2, np.nan), np.full(2, np.nan))
-    report = decide({"ndcg_at_10": ListPairs(found.user_L, before, found.challenger_L), "auc_in_list": nothing})
+    report = decide({"ndcg_at_10": ListPairs(found.user_L, before, found.challenger_L), "gauc": nothing})
     assert {name: verdict.lists for name, verdict in report.lists.items()} == {"ndcg_at_10": 2}
 
 
-def test_broken_calibration_refuses_when_the_champion_was_nearer() -> None:
-    """Few users with many rows each: the bootstrap cannot be sure, the sum of predictions can."""
-    rng = np.random.default_rng(4)
-    y_N = (rng.random(2000) < 0.2).astype(float)
-    # The user of half of all rows gets much worse, the other three much better: not surely worse.
-    user_N = np.repeat(np.arange(4), [1000, 334, 333, 333])
-    right = np.where(y_N > 0, 0.55, 0.12)
-    champion_N = np.full(2000, 0.2)
-    challenger_N = np.where(user_N == 0, 0.45, right)
-    report = decide(cart=JudgedRows(y_N, champion_N, challenger_N, user_N))
-    assert report.tasks["cart"].surely_above <= 0.001
-    assert report.reason == f"cart predicts {report.tasks['cart'].pcoc:.2f} times what happens on 2000 rows"
+def calibrated(shift: float, champion_shift: float, kind: int) -> JudgedRows:
+    """Click rows of one kind whose challenger and champion promise too much or too little by logits."""
+    judged = rows(shift, num_users=100)
+    champion = rows(champion_shift, num_users=100)
+    return dataclasses.replace(judged, champion_N=champion.challenger_N, kind_N=np.full(len(judged.y_N), kind))
+
+
+def test_broken_calibration_of_a_kind_refuses_when_the_champion_was_nearer() -> None:
+    """Coupons promise a fifth too much; among all rows it would hardly be seen."""
+    coupons, products = calibrated(0.3, 0.0, kind=1), rows(num_users=250)
+    columns = {
+        name: np.concatenate([getattr(products, name), getattr(coupons, name)])
+        for name in ("y_N", "champion_N", "challenger_N", "user_N")
+    }
+    kind_N = np.repeat([0, 1], [len(products.y_N), len(coupons.y_N)])
+    report = decide(cart=JudgedRows(**columns, kind_N=kind_N))
+    cart = report.tasks["cart"]
+    assert "cart of coupons predicts 1.2" in report.reason
+    assert (0.98 < cart.pcoc_by_kind["product"] < 1.02, 1.0 < cart.pcoc < 1.1) == (True, True)
+
+
+def test_calibration_as_far_off_as_the_champions_does_not_refuse() -> None:
+    """When the world moves, both are off; the older one must not stay for that."""
+    assert decide(cart=calibrated(0.25, 0.3, kind=0)).is_promoted
+
+
+def test_scores_that_moved_far_refuse_unless_clicks_are_surely_better() -> None:
+    far = ScoreDrift(rows=500, psi=0.34, top_overlap=0.8)
+    equal, better = rows(), rows(challenger_noise=1.0)
+    better = dataclasses.replace(better, champion_N=better.challenger_N, challenger_N=better.champion_N)
+    reports = [
+        judge(Evidence.of({"click": judged}, {}), Evidence(), np.random.default_rng(0), drift=far)
+        for judged in (equal, better)
+    ]
+    assert [report.is_promoted for report in reports] == [False, True]
+    assert reports[0].reason.startswith("scores moved by 0.34 (stability index; at most 0.2) on 500 rows, and click is")
+
+
+def test_a_restored_champion_must_be_beaten_and_not_only_be_equalled() -> None:
+    better = rows(challenger_noise=1.0)
+    better = dataclasses.replace(better, champion_N=better.challenger_N, challenger_N=better.champion_N)
+    reports = [
+        judge(Evidence.of({"click": judged}, {}), Evidence(), np.random.default_rng(0), to_beat="version 3 was bad")
+        for judged in (rows(), better)
+    ]
+    assert [report.is_promoted for report in reports] == [False, True]
+    assert reports[0].reason.endswith("the champion was restored (version 3 was bad) and must be beaten")
+
+
+def test_fewer_than_five_users_cannot_say_that_something_is_worse() -> None:
+    assert decide(cart=rows(challenger_noise=2.0, num_users=4)).is_promoted
+    assert not decide(cart=rows(challenger_noise=2.0, num_users=8)).is_promoted
 
 
 def test_the_same_rows_and_seed_give_the_same_report() -> None:

@@ -76,8 +76,8 @@ def test_lists_are_judged_one_by_one_with_their_users(tuner: FineTuner, batch: B
     expected = ndcg_at_k(y, after["click"], slate, batch.position_N.numpy(), 10)
     assert np.array_equal(lists["ndcg_at_10"].challenger_L, expected, equal_nan=True)
     per_list = [auc(y[slate == s], before["click"][slate == s]) for s in range(12)]
-    assert np.allclose(lists["auc_in_list"].champion_L, per_list, equal_nan=True)
-    assert lists["auc_in_list"].user_L.tolist() == (np.arange(12) % 5).tolist()
+    assert np.allclose(lists["gauc"].champion_L, per_list, equal_nan=True)
+    assert lists["gauc"].user_L.tolist() == (np.arange(12) % 5).tolist()
 
 
 def test_without_click_labels_there_is_no_list(tuner: FineTuner) -> None:

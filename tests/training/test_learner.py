@@ -41,7 +41,7 @@ def run(learner: Learner, rounds: Sequence[Sequence[ReadySlate]], first: int = 1
         reports.append(learner.run_round(entries, Memory(before), number))
         before += entries
         if reports[-1].gate.is_promoted:
-            learner.champion = reports[-1].challenger
+            learner.crown(reports[-1].challenger)
     return reports
 
 
@@ -93,7 +93,7 @@ def test_a_resumed_learner_goes_on_as_an_uninterrupted_one() -> None:
     run(straight, rounds[:1])
     resumed = new_learner()
     resumed.tuner.load_state_dict(straight.tuner.state_dict())
-    resumed.champion = straight.champion
+    resumed.crown(straight.champion)
     reports = [learner.run_round(rounds[1], Memory(rounds[0]), 2) for learner in (straight, resumed)]
     assert reports[0].as_json() == reports[1].as_json()
     assert_same_weights(reports[0].challenger, reports[1].challenger)
@@ -120,7 +120,7 @@ def test_the_judging_part_is_learned_afterwards() -> None:
 def test_a_poisoned_burst_is_refused_and_the_champion_stays(trained: tuple[Learner, list[RoundReport]]) -> None:
     learner = new_learner()
     learner.tuner.load_state_dict(trained[0].tuner.state_dict())
-    learner.champion = champion = trained[0].champion
+    learner.crown(champion := trained[0].champion)
     assert champion is not None
     honest = ready_slates(512, 99)
     burst = [

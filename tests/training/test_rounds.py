@@ -1,74 +1,14 @@
 """Rounds over a real buffer: what a kill between any two steps leaves is gone on from exactly."""
 
 import shutil
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pytest
 import torch
 
-from streams.examples.records import Labels
-from streams.settings import CatalogueFields, Settings, TrainingSettings
-from streams.training.buffered_slate import ReadySlate
-from streams.training.replay_buffer import ReplayBuffer
-from streams.training.rounds import Rounds
+from streams.settings import Settings
 from streams.training.trainer_state import Progress
 from tests.training.taste_world import ready_slates
-
-PER_ROUND = 64
-
-
-@pytest.fixture
-def trainer_settings(tmp_path: Path) -> Settings:
-    training = TrainingSettings(device="cpu", round_slates=PER_ROUND, round_interval_s=None, replay_slates=16)
-    fields = CatalogueFields(affinity=("category",), numbers=("price",))
-    return Settings(data_dir=tmp_path / "data", catalogue=fields, training=training)
-
-
-class Trainer:
-    """Buffer and rounds in one data folder; `reopen` is a restart of the process."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._open()
-
-    def _open(self) -> None:
-        self.buffer = ReplayBuffer(self.settings.data_dir / "buffer", buffer_days=14, buffer_max_bytes=1 << 30)
-        self.rounds = Rounds(self.settings, self.buffer)
-
-    def reopen(self) -> None:
-        self.buffer.close()
-        self._open()
-
-    def feed(self, slates: Sequence[ReadySlate]) -> None:
-        records = [record for slate in slates for record in (slate.slate.shown[0], *_labels(slate))]
-        start = self.buffer.next_offset(0) or 0
-        self.buffer.append(0, list(enumerate(records, start)), start + len(records))
-
-    def run_due(self) -> list[int | None]:
-        """Run rounds while any is due; returns the versions published."""
-        published = []
-        while self.rounds.num_waiting >= PER_ROUND:
-            published.append(self.rounds.run(PER_ROUND, 1_000)[1])
-        return published
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        return self.rounds.learner.tuner.state_dict()
-
-
-def _labels(slate: ReadySlate) -> list[Labels]:
-    return [
-        Labels(slate_id=slate.slate.slate_id, user_id=slate.slate.user_id, task=task, revision=1,
-               items=held.items, values=held.values, censored=held.censored)
-        for task, held in slate.slate.labels.items()
-    ]  # fmt: skip
-
-
-@pytest.fixture
-def trainer(trainer_settings: Settings) -> Iterator[Trainer]:
-    made = Trainer(trainer_settings)
-    yield made
-    made.buffer.close()
+from tests.training.trainers import PER_ROUND, Trainer
 
 
 def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
@@ -146,11 +86,11 @@ def test_a_promoted_version_is_the_one_to_beat(trainer: Trainer) -> None:
     trainer.feed(ready_slates(8 * PER_ROUND))
     trainer.run_due()
     trainer.rounds.registry.promote(1, *trainer.rounds.hashes)
-    trainer.rounds.follow_champion()
+    trainer.rounds.succession.follow()
     champion = trainer.rounds.learner.champion
     assert champion is not None
     trainer.rounds.registry.promote(2, *trainer.rounds.hashes)
-    trainer.rounds.follow_champion()
+    trainer.rounds.succession.follow()
     other = trainer.rounds.learner.champion
     assert other is not None
     pairs = zip(champion.parameters(), other.parameters(), strict=True)

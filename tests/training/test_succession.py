@@ -1,0 +1,106 @@
+"""What serves is watched: a version that is surely worse than one before it is taken back, whoever let it out."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.checkpoint import load, save
+from streams.settings import Settings
+from streams.training.learner import RoundReport
+from streams.training.live_watch import WATCH_ROUNDS
+from tests.training.taste_world import ready_slates
+from tests.training.trainers import PER_ROUND, Trainer
+
+NUM_BEFORE, NUM_AFTER = 8, 8
+
+
+def fed(trainer: Trainer, num_rounds: int, seed: int) -> list[RoundReport]:
+    trainer.feed(ready_slates(num_rounds * PER_ROUND, seed))
+    return trainer.reports()
+
+
+def sabotage(trainer: Trainer) -> int:
+    """The version that was just published loses what it learned of clicks, after the gate has seen it; returns it."""
+    registry, hashes = trainer.rounds.registry, trainer.rounds.hashes
+    version = registry.champions().version
+    facts, ranker = registry.about(version), load(registry.path(version), *hashes).ranker
+    with torch.no_grad():
+        for name, rows in ranker.output_rows("click").items():
+            ranker.get_parameter(name)[rows] *= -1
+    shutil.rmtree(registry.path(version))
+    save(registry.path(version), ranker, version=version, schema_hash=hashes[0], task_hash=hashes[1], extra=facts)
+    trainer.reopen()
+    return version
+
+
+def sabotaged_run(trainer: Trainer) -> tuple[int, list[RoundReport]]:
+    fed(trainer, NUM_BEFORE, 1)
+    version = sabotage(trainer)
+    return version, fed(trainer, NUM_AFTER, 2)
+
+
+def test_a_sabotaged_version_is_taken_back_after_one_round_and_says_why(trainer: Trainer) -> None:
+    version, reports = sabotaged_run(trainer)
+    restored = [number for number, report in enumerate(reports, 1) if report.live.restored]
+    assert len(restored) == 1
+    assert restored[0] == 1
+    report = reports[restored[0] - 1]
+    assert 0 < report.live.former < version
+    assert report.live.reason.startswith(f"against version {report.live.former}: click is worse by ")
+    assert report.live.reason.count(f"on {10 * PER_ROUND} rows") >= 1
+    assert report.gate.reason == f"version {report.live.former} was restored: {report.live.reason}"
+    champions = trainer.rounds.registry.champions()
+    assert champions.withdrawn[str(version)] == report.live.reason
+    assert version not in champions.before
+
+
+def test_the_next_version_has_beaten_the_one_that_was_restored(trainer: Trainer) -> None:
+    version, reports = sabotaged_run(trainer)
+    restored = next(number for number, report in enumerate(reports) if report.live.restored)
+    promoted = next(report for report in reports[restored + 1 :] if report.gate.is_promoted)
+    assert promoted.gate.tasks["click"].surely_below < 0
+    assert trainer.rounds.registry.champions().version > version
+    assert trainer.rounds.learner.to_beat == ""
+
+
+def test_versions_that_are_as_good_are_never_taken_back(trainer: Trainer) -> None:
+    reports = fed(trainer, 16, 5)
+    assert [report.live.restored for report in reports] == [False] * 16
+    assert max(report.live.rounds for report in reports) == WATCH_ROUNDS
+    assert trainer.rounds.registry.champions().withdrawn == {}
+
+
+def test_a_trainer_that_restarts_after_every_round_watches_and_takes_back_the_same(
+    trainer: Trainer, trainer_settings: Settings, tmp_path: Path
+) -> None:
+    _, straight = sabotaged_run(trainer)
+    other = Trainer(trainer_settings.model_copy(update={"data_dir": tmp_path / "other"}))
+    fed(other, NUM_BEFORE, 1)
+    sabotage(other)
+    other.feed(ready_slates(NUM_AFTER * PER_ROUND, 2))
+    found = []
+    for _ in range(NUM_AFTER):
+        found.append(other.rounds.run(PER_ROUND, 1_000)[0])
+        other.reopen()
+    assert [report.as_json() for report in found] == [report.as_json() for report in straight]
+    assert other.rounds.registry.champions() == trainer.rounds.registry.champions()
+    assert other.rounds.progress == trainer.rounds.progress
+    other.buffer.close()
+
+
+@pytest.mark.parametrize("is_torn", [False, True])
+def test_a_version_whose_round_was_cut_off_is_published_once(trainer: Trainer, *, is_torn: bool) -> None:
+    """Kill -9 between the pointer and the trainer's state: the round is repeated against the champion it met."""
+    fed(trainer, 6, 1)
+    registry = trainer.rounds.registry
+    newest, champion = max((trainer.settings.data_dir / "trainer").iterdir()), registry.champions().version
+    assert registry.about(champion)["round"] == int(newest.name)
+    (newest / "manifest.json").unlink()
+    if is_torn:
+        (registry.path(champion) / "weights.safetensors").write_bytes(b"torn")
+    trainer.reopen()
+    assert trainer.rounds.succession.champion == champion - 1
+    trainer.reports()
+    assert (registry.champions().version, trainer.rounds.succession.champion) == (champion + is_torn,) * 2
