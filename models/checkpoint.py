@@ -91,8 +91,8 @@ def load(folder: Path, schema_hash: str, task_hash: str) -> LoadedCheckpoint:
     ):
         if found != needed:
             raise error(
-                f"checkpoint {folder}: {what} {found} do not match this code's {needed}; "
-                "deploy the code and settings that wrote it, or retrain"
+                f"checkpoint {folder}: made for {what} {found}, this code and these settings have {needed}; deploy "
+                "those that wrote it, or retrain from history: `freshrank trainer --bootstrap`"
             )
     try:
         ranker = Ranker(

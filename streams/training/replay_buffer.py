@@ -145,6 +145,19 @@ class ReplayBuffer:
         found = [(seq, slate, _tasks_before(head, before_seq)) for seq, head, slate in self._read(seqs)]
         return [ReadySlate(seq, slate, tasks) for seq, slate, tasks in found if tasks]
 
+    def by_event_time(self) -> list[int]:
+        """Sequence numbers of all learnable slates, oldest event time first; `history` reads them."""
+        slates = [time_of(key)[1] for key, _ in self._store.scan(TIME)]
+        found: list[int] = []
+        for start in range(0, len(slates), TRIM_SLATES):
+            raws = self._store.get_many([head_key(slate) for slate in slates[start : start + TRIM_SLATES]])
+            found += [head.first_seq for raw in raws if raw and (head := decode_head(raw)).first_seq]
+        return found
+
+    def history(self, seqs: Sequence[int]) -> list[ReadySlate]:
+        """The slates that became learnable at these numbers, in their order, with all tasks whose labels are known."""
+        return [ReadySlate(seq, slate, tuple(sorted(head.seqs))) for seq, head, slate in self._read(seqs)]
+
     def trim(self, now_event_ms: int) -> int:
         """Drop slates older than `buffer_days` before `now_event_ms`, and the oldest beyond `buffer_max_bytes`.
 

@@ -1,0 +1,96 @@
+"""`freshrank trainer --bootstrap` from data folder to champion: open the buffer, learn it, publish, reset the state.
+
+No gate: there may be no champion to compare with, or one of other features; the report has the test figures instead.
+Kafka is not needed: the next trainer announces the version when it starts. The version is on disk before the state, so
+a kill between the two leaves a champion that the trainer's former state goes on beside.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from models.tasks import task_hash
+from streams.errors import InputFileError
+from streams.settings import Settings
+from streams.training.bootstrap import BootstrapReport, Patience, Tell, learn_history
+from streams.training.evidence import Evidence
+from streams.training.gate import GateReport
+from streams.training.history import History, split_by_time
+from streams.training.learner import Learner, RoundReport
+from streams.training.registry import Registry
+from streams.training.replay_buffer import ReplayBuffer
+from streams.training.trainer_state import Progress, save_state
+
+__all__ = ["Bootstrapped", "run_bootstrap"]
+
+# Fewer could not be cut into three parts that say anything.
+MIN_SLATES = 100
+FILL = (
+    "fill it first: let `freshrank up` or `freshrank trainer` run while events come in, or send a log with "
+    "`freshrank replay FILE --wait --close-windows`; then stop the trainer and repeat"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrapped:
+    """The version that is the champion now, and how it was made."""
+
+    version: int
+    report: BootstrapReport
+
+
+def run_bootstrap(settings: Settings, patience: Patience, published_at_ms: int, tell: Tell) -> Bootstrapped:
+    """Retrain from history. Raises InputFileError for too little of it, StateError while a trainer runs."""
+    torch.set_num_threads(settings.training.threads)
+    folder = settings.data_dir / "buffer"
+    if not folder.exists():
+        raise InputFileError(f"{folder} does not exist: there is no history to learn from; {FILL}")
+    days, max_bytes = settings.training.buffer_days, settings.training.buffer_max_bytes
+    buffer = ReplayBuffer(folder, buffer_days=days, buffer_max_bytes=max_bytes)
+    try:
+        history = split_by_time(buffer)
+        _check_size(history, folder)
+        return _learn_and_publish(settings, history, patience, published_at_ms, tell)
+    finally:
+        buffer.close()
+
+
+def _learn_and_publish(
+    settings: Settings, history: History, patience: Patience, published_at_ms: int, tell: Tell
+) -> Bootstrapped:
+    schema, tasks = settings.catalogue.schema_, settings.labels.tasks
+    tuner = Learner(settings.training, schema, tasks).tuner
+    report = learn_history(tuner, history, patience, tell)
+    if report.num_learned < MIN_SLATES:
+        raise InputFileError(
+            f"{report.num_skipped} of {history.num_slates} slates in the replay buffer were captured with other "
+            f"features than {schema.hash}; at least {MIN_SLATES} with these are needed; {FILL}"
+        )
+    facts = RoundReport(
+        num_slates=report.num_learned,
+        num_judged=0,
+        num_skipped=report.num_skipped,
+        num_capped=history.num_slates - report.num_learned - report.num_skipped,
+        num_steps_skipped=report.num_steps_skipped,
+        losses={},
+        progressive=report.test_in_stream,
+        gate=GateReport(is_promoted=True, reason="retrained from history, without a gate"),
+        challenger=tuner.serving_model().to("cpu"),
+        served=Evidence(),
+    )
+    registry = Registry(settings.data_dir / "models", settings.training.keep_versions)
+    told = {**facts.as_json(), "bootstrap": report.as_json()}
+    extra = {"round": 0, "cause": "bootstrap", "published_at_ms": published_at_ms, "report": told}
+    version = registry.publish(facts.challenger, extra)
+    progress = Progress(history.buffer.last_seq, 0, schema.hash, task_hash(tasks), champion=version)
+    save_state(settings.data_dir / "trainer", tuner.state_dict(), progress)
+    return Bootstrapped(version, report)
+
+
+def _check_size(history: History, folder: Path) -> None:
+    if history.num_slates < MIN_SLATES:
+        raise InputFileError(
+            f"the replay buffer in {folder} holds {history.num_slates} slates to learn from, at least {MIN_SLATES} are "
+            f"needed; {FILL}"
+        )
