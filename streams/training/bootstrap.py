@@ -1,8 +1,9 @@
 """A model from history: learn the oldest part, stop by the part after it, measure on the newest, then learn all.
 
 The first pass is in order of time, each step predicted before it is learned, as in the stream. Further passes only as
-long as the validation loss falls: a row learned twice is easily learned by heart. The best weights are measured on the
-test part, and then learn validation and test part as a stream would, as they serve from the newest row on.
+long as the validation loss falls, and as replay, which leaves ids alone: they would learn rows by heart. The best
+weights are measured on the test part, and then learn validation and test part as a stream would, as they serve from
+the newest row on.
 """
 
 from collections import deque
@@ -137,7 +138,7 @@ class _Bootstrap:
             if new.num_rows:
                 seen.append(PredictedBatch(new, to_numpy(self._tuner.predict_then_calibrate(new), self._tasks), None))
             self._report.num_learned += found.batch.num_slates
-        self._tuner.learn(found.batch)
+        self._tuner.learn(found.batch if seen is not None else found.batch.as_replay())
 
     def _in_stream(self, part: Sequence[int]) -> list[PredictedBatch]:
         seen: list[PredictedBatch] = []
@@ -167,7 +168,7 @@ class _Bootstrap:
 
 def _loss(metrics: Metrics, tasks: Sequence[Task]) -> float:
     """Sum of loss weight x normalised entropy (dwell: squared error of log seconds) over tasks that have labels."""
-    names = {task.name: "normalised_entropy" if task.loss == "bce" else "squared_error" for task in tasks}
+    names = {task.name: "squared_error" if task.is_seconds else "normalised_entropy" for task in tasks}
     found = [task.loss_weight * metrics.get(task.name, {}).get(names[task.name], 0.0) for task in tasks]
     return float(sum(found))
 

@@ -74,6 +74,8 @@ def _learn_and_publish(
         num_capped=history.num_slates - report.num_learned - report.num_skipped,
         num_steps_skipped=report.num_steps_skipped,
         losses={},
+        task_weights=tuner.objective.task_weights(),
+        gradient_cosines={},
         progressive=report.test_in_stream,
         gate=GateReport(is_promoted=True, reason="retrained from history, without a gate"),
         challenger=tuner.serving_model().to("cpu"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from models.tasks import CLICK_TASK
 from streams.training.comparison import MIN_EACH_KIND, compare
 from streams.training.evidence import Evidence
 from streams.training.score_drift import ScoreDrift
@@ -23,9 +24,8 @@ __all__ = ["WINDOW_ROUNDS", "GateReport", "judge"]
 # Evidence older than this says little of what the model in training has become.
 WINDOW_ROUNDS = 4
 NEWEST_ERRORS, WINDOW_ERRORS = 1.6449, 1.2816
-# Scores that moved further than this, unless they moved for the better (models.md 5.7).
+# Click predictions moved further than this need to be better ones (models.md 5.7).
 MAX_PSI = 0.2
-MAIN_TASK = "click"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ def judge(
 ) -> GateReport:
     """Decide. `newest`: the challenger's judging rows; `earlier`: the model in training on rows before them.
 
-    `drift`: of the judging rows' scores. `to_beat`: why the champion must be surely beaten (it was restored), or "".
-    The same input and `rng` decide alike.
+    `drift`: of click predictions for the judging rows. `to_beat`: why the champion must be surely beaten (it was
+    restored), or "". The same input and `rng` decide alike.
     """
     now = compare(newest, rng, NEWEST_ERRORS, judges_pcoc=False)
     window = compare(Evidence.joined([earlier, newest]), rng, WINDOW_ERRORS)
@@ -74,7 +74,7 @@ def judge(
 
 
 def _too_little(now: Comparison) -> list[str]:
-    click = now.tasks.get(MAIN_TASK)
+    click = now.tasks.get(CLICK_TASK)
     if click is not None and click.is_judged:
         return []
     positives, rows = (click.positives, click.rows) if click else (0, 0)
@@ -82,16 +82,16 @@ def _too_little(now: Comparison) -> list[str]:
 
 
 def _drifted(drift: ScoreDrift | None, window: Comparison) -> list[str]:
-    if drift is None or drift.psi is None or drift.psi <= MAX_PSI or window.tasks[MAIN_TASK].surely_below < 0:
+    if drift is None or drift.psi is None or drift.psi <= MAX_PSI or window.tasks[CLICK_TASK].surely_below < 0:
         return []
-    click = window.tasks[MAIN_TASK]
-    moved = f"scores moved by {drift.psi:.2f} (stability index; at most {MAX_PSI}) on {drift.rows} rows"
+    click = window.tasks[CLICK_TASK]
+    moved = f"click predictions moved by {drift.psi:.2f} (stability index; at most {MAX_PSI}) on {drift.rows} rows"
     better = f"{-click.change:.4f} normalised entropy on {click.rows} rows"
     return [f"{moved}, and click is not surely better ({better})"]
 
 
 def _not_beaten(to_beat: str, window: Comparison) -> list[str]:
-    click = window.tasks[MAIN_TASK]
+    click = window.tasks[CLICK_TASK]
     if not to_beat or click.surely_below < 0:
         return []
     better = f"click is better by {-click.change:.4f} normalised entropy on {click.rows} rows, which may be noise"

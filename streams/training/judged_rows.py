@@ -24,7 +24,6 @@ __all__ = [
     "judged_lists",
     "judged_rows",
     "predict",
-    "served_score",
     "to_numpy",
 ]
 
@@ -73,17 +72,6 @@ def evidence_of(
     """What the batch says of two models: `before` in the champion's place. `user_S`: group of each slate's user."""
     rows = {task.name: judged_rows(task, batch, before, after, user_S) for task in tasks}
     return Evidence.of(rows, judged_lists(batch, before, after, user_S))
-
-
-def served_score(predictions: Predictions, tasks: Sequence[Task], weights: Mapping[str, float]) -> Float64:
-    """float64[N]: sum of weight x prediction of a shown item, which orders lists."""
-    shown: dict[str, Float64] = {}
-    for task in tasks:
-        is_given = task.given is not None and task.rows == "given"
-        shown[task.name] = predictions[task.name] * (shown[task.given or ""] if is_given else 1.0)
-    columns = [weights.get(name, 0.0) * column for name, column in shown.items()]
-    total: Float64 = np.sum(columns, axis=0)
-    return total
 
 
 def judged_rows(

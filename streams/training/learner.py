@@ -14,13 +14,13 @@ from models.feature_schema import FeatureSchema
 from models.finetune import FineTuneConfig, FineTuner
 from models.objective import ObjectiveConfig
 from models.ranker import Ranker
-from models.tasks import Task
+from models.tasks import CLICK_TASK, Task
 from streams.settings import TrainingSettings
 from streams.training.buffered_slate import ReadySlate
 from streams.training.evidence import Evidence, groups_of
 from streams.training.examples_to_batch import BatchOfSlates, to_batch
 from streams.training.gate import WINDOW_ROUNDS, GateReport, judge
-from streams.training.judged_rows import Predictions, evidence_of, fallback, predict, served_score, to_numpy
+from streams.training.judged_rows import Predictions, evidence_of, fallback, predict, to_numpy
 from streams.training.live_watch import LiveReport
 from streams.training.progressive import PredictedBatch, progressive_metrics
 from streams.training.round_plan import first_labels, plan_round
@@ -96,13 +96,7 @@ class Learner:
     `former`: a champion before it, for the watch over what serves. `to_beat`: why the champion was restored, or "".
     """
 
-    def __init__(
-        self,
-        settings: TrainingSettings,
-        schema: FeatureSchema,
-        tasks: Sequence[Task],
-        score_weights: Mapping[str, float] | None = None,
-    ) -> None:
+    def __init__(self, settings: TrainingSettings, schema: FeatureSchema, tasks: Sequence[Task]) -> None:
         device = None if settings.device == "auto" else settings.device
         config = FineTuneConfig(
             objective=ObjectiveConfig(balancer=settings.balancer, distillation_weight=settings.distillation_weight),
@@ -114,7 +108,6 @@ class Learner:
         self.window: list[Evidence] = []
         self.to_beat = ""
         self._settings, self._schema, self._tasks = settings, schema, tuple(tasks)
-        self._weights = score_weights or {task.name: task.score_weight for task in tasks}
 
     def crown(self, champion: Ranker | None, to_beat: str = "") -> None:
         """Another champion (None: there is none) is the one to beat: what was seen of the one before says nothing."""
@@ -194,8 +187,7 @@ class Learner:
         newest, learned = self._evidence(found, before, after), Evidence.joined(this.training)
         drift = None
         if self.champion is not None:
-            scored = [served_score(predicted, self._tasks, self._weights) for predicted in (before, after)]
-            drift = score_drift(scored[0], scored[1], found.batch.slate_N.numpy())
+            drift = score_drift(before[CLICK_TASK], after[CLICK_TASK], found.batch.slate_N.numpy())
         gate = judge(newest, Evidence.joined([*self.window, learned]), this.rng, drift=drift, to_beat=self.to_beat)
         if self.champion is not None:
             self.window = [*self.window, Evidence.joined([learned, newest])][1 - WINDOW_ROUNDS :]

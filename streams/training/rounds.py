@@ -34,9 +34,7 @@ class Rounds:
         self._settings, self._buffer = settings, buffer
         self.hashes = settings.catalogue.schema_.hash, task_hash(settings.labels.tasks)
         self.registry = Registry(settings.data_dir / "models", settings.training.keep_versions)
-        self.learner = Learner(
-            settings.training, settings.catalogue.schema_, settings.labels.tasks, settings.ranking.score_weights
-        )
+        self.learner = Learner(settings.training, settings.catalogue.schema_, settings.labels.tasks)
         self.succession = Succession(self.registry, self.learner, self.hashes, settings.training.seed)
         self.progress = Progress(0, 0, *self.hashes)
         self._folder = settings.data_dir / "trainer"

@@ -86,14 +86,14 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_other_features_are_refused_with_both_hashes(folder: Path, schema: FeatureSchema) -> None:
     other = FeatureSchema(affinity_fields=("colour",), number_fields=())
-    both = rf"features {schema.hash} do not match this code's {other.hash}.*retrain"
+    both = rf"made for features {schema.hash}, this code and these settings have {other.hash};.*trainer --bootstrap"
     with pytest.raises(SchemaHashError, match=both):
         load(folder, other.hash, TASKS_HASH)
 
 
 def test_other_tasks_are_refused_with_both_hashes(folder: Path, schema: FeatureSchema) -> None:
     other = task_hash(DEFAULT_TASKS[:2])
-    with pytest.raises(TaskHashError, match=f"tasks {TASKS_HASH} do not match this code's {other}"):
+    with pytest.raises(TaskHashError, match=f"tasks {TASKS_HASH}, this code and these settings have {other}"):
         load(folder, schema.hash, other)
 
 

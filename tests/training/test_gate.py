@@ -184,7 +184,9 @@ def test_scores_that_moved_far_refuse_unless_clicks_are_surely_better() -> None:
         for judged in (equal, better)
     ]
     assert [report.is_promoted for report in reports] == [False, True]
-    assert reports[0].reason.startswith("scores moved by 0.34 (stability index; at most 0.2) on 500 rows, and click is")
+    assert reports[0].reason.startswith(
+        "click predictions moved by 0.34 (stability index; at most 0.2) on 500 rows, and"
+    )
 
 
 def test_a_restored_champion_must_be_beaten_and_not_only_be_equalled() -> None:
