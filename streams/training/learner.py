@@ -25,7 +25,7 @@ from streams.training.live_watch import LiveReport
 from streams.training.progressive import PredictedBatch, progressive_metrics
 from streams.training.round_plan import first_labels, plan_round
 from streams.training.score_drift import score_drift
-from streams.training.user_cap import cap_users
+from streams.training.user_cap import MIN_REPLAYED, cap_users
 
 __all__ = ["Learner", "Replay", "RoundReport"]
 
@@ -149,7 +149,7 @@ class Learner:
             self._predict(first_labels(of_step), this)
             new = self._batch(of_step)
             this.num_skipped += new.num_skipped
-            old = self._batch(cap_users(this.replay(self._settings.replay_slates, this.rng)))
+            old = self._batch(cap_users(this.replay(self._settings.replay_slates, this.rng), MIN_REPLAYED))
             if not new.batch.num_rows:
                 continue
             found = self.tuner.learn(Batch.concat([new.batch, old.batch.as_replay()]))
