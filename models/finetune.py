@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from models.batch import Batch
+from models.content_corpus import ContentCorpus
 from models.ema import WeightAverage
 from models.feature_dropout import drop_groups
 from models.feature_schema import FeatureSchema
+from models.finetune_state import check_fit, flat_tensors, part_of
 from models.gradient_cosine import gradient_cosines
 from models.late_labels import weighed
 from models.objective import Objective, ObjectiveConfig, task_targets
@@ -41,6 +43,8 @@ class FineTuneConfig:
     """For the first `num_bootstrap_steps` steps of a model's life."""
     num_bootstrap_steps: int = 1000
     weight_decay: float = 1e-4
+    taste_rate_factor: float = 2.5
+    """How much faster the taste kernel's few weights learn: they are logarithms of scales, not small numbers."""
     max_gradient_norm: float = 1.0
     average_decay: float = 0.99
     """Of the weights that are served, per step."""
@@ -80,6 +84,7 @@ class FineTuner:
         self.average = WeightAverage(self.weights, config.average_decay)
         self.optimiser = build_optimiser(self.weights, config.weight_decay)
         self.recent_dwell_s = {name: torch.empty(0, device=self.device) for name in self.ranker.scales}
+        self.corpus = ContentCorpus(len(schema.content))
         self.teacher: Ranker | None = None
         self.gradient_cosines: dict[str, float] = {}
         self.num_steps, self.seed = 0, seed
@@ -130,15 +135,21 @@ class FineTuner:
         """A copy with averaged weights and the calibration as it is now; what is learned later leaves it alone."""
         return copy.deepcopy(self._serve())
 
-    def refit_thresholds(self) -> bool:
-        """Moves the dwell thresholds to the quantiles of recent dwell, if they are far from them. True when moved.
+    def refit(self) -> bool:
+        """Moves what is fitted rather than learned, if it is far from what was seen. True when anything moved.
 
-        For between two versions: what the heads have learned is carried over by interpolation (threshold_refit.py).
+        For between two versions. Dwell thresholds go to the quantiles of recent dwell; what the heads have learned is
+        carried over by interpolation (threshold_refit.py). The content basis follows the items (content_corpus.py).
         """
         is_moved = [
             refit_thresholds(self.ranker, self.average, self.objective.rates_of(name), name, recent)
             for name, recent in self.recent_dwell_s.items()
         ]
+        taste = self.ranker.taste
+        if taste is not None and self.corpus.is_fit_due:
+            weight_F = taste.kernel.weights()[: self.corpus.num_fields].detach().cpu()
+            taste.kernel.basis.set_fields(self.corpus.fit(weight_F, self.config.ranker.taste_columns))
+            is_moved.append(True)
         self._served = None if any(is_moved) else self._served
         return any(is_moved)
 
@@ -151,6 +162,7 @@ class FineTuner:
             "average": self.average.sums,
             "optimiser": optimiser_tensors(self.optimiser, self.weights),
             "recent_dwell_s": self.recent_dwell_s,
+            "corpus": self.corpus.state_dict(),
             "count": {
                 "average_share": torch.tensor(self.average.share, dtype=torch.float64),
                 "steps": torch.tensor(self.num_steps),
@@ -158,33 +170,19 @@ class FineTuner:
                 "seed": torch.tensor(self.seed),
             },
         }
-        return {
-            f"{part}.{name}": tensor.detach().to("cpu", copy=True)
-            for part, tensors in parts.items()
-            for name, tensor in tensors.items()
-        }
+        return flat_tensors(parts)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Goes on where `state_dict` was taken. Raises ValueError when the state is of another model."""
-        expected = self.state_dict()
-        varying = ("optimiser.", "recent_dwell_s.")
-        wrong = [
-            name
-            for name, tensor in expected.items()
-            if not name.startswith(varying) and (name not in state or state[name].shape != tensor.shape)
-        ]
-        if wrong:
-            raise ValueError(
-                f"trainer state without a fitting {wrong[0]} ({len(wrong)} such); "
-                "use the settings that wrote it, or start from an empty folder"
-            )
-        names = ("ranker", "objective", "calibration", "average", "optimiser", "recent_dwell_s")
-        part = {name: _part(state, name, self.device) for name in names}
+        check_fit(state, self.state_dict())
+        names = ("ranker", "objective", "calibration", "average", "optimiser", "recent_dwell_s", "corpus")
+        part = {name: part_of(state, name, self.device) for name in names}
         self.ranker.load_state_dict(part["ranker"])
         self.objective.load_state_dict(part["objective"])
         self.calibration.load_state_dict(part["calibration"])
         self.average.sums = part["average"]
         self.recent_dwell_s = part["recent_dwell_s"]
+        self.corpus.load_state_dict(part["corpus"])
         restore_optimiser(self.optimiser, self.weights, part["optimiser"])
         self.average.share = float(state["count.average_share"])
         self.num_steps, self.num_skipped, self.seed = (int(state[f"count.{n}"]) for n in ("steps", "skipped", "seed"))
@@ -193,6 +191,7 @@ class FineTuner:
     def _count(self, batch: Batch, targets: dict[str, Targets]) -> None:
         """What is counted rather than learned; a head that sees its first labels starts from their rate."""
         self.ranker.observe(batch)
+        self.corpus.observe(batch.content)
         for name, of_task in targets.items():
             rates = self.objective.rates_of(name)
             is_first = not bool(rates.rows_K.any())
@@ -225,7 +224,8 @@ class FineTuner:
     def _step(self) -> None:
         is_bootstrap = self.num_steps < self.config.num_bootstrap_steps
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.bootstrap_learning_rate if is_bootstrap else self.config.learning_rate
+            rate = self.config.bootstrap_learning_rate if is_bootstrap else self.config.learning_rate
+            group["lr"] = rate * (self.config.taste_rate_factor if group["is_taste"] else 1.0)
         self.optimiser.step()
         self.average.update(self.weights)
         self.num_steps += 1
@@ -239,8 +239,3 @@ class FineTuner:
         for t, task in enumerate(self.ranker.tasks):
             self._served.platt_TK2[t].copy_(self.calibration.scale_shift_K2(task.name))
         return self._served
-
-
-def _part(state: dict[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:
-    chosen = {name: tensor for name, tensor in state.items() if name.startswith(f"{prefix}.")}
-    return {name.removeprefix(f"{prefix}."): tensor.to(device, copy=True) for name, tensor in chosen.items()}

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from models.balancers import BALANCERS
 from models.base_rates import MIN_RATE, PRIOR_RATE, BaseRates, task_rates
 from models.batch import Batch
-from models.losses import LOSSES, distillation
-from models.ranker import Ranker
+from models.losses import LOSSES, bce, distillation
+from models.ranker import TASTE, Ranker
 from models.targets import Targets
 from models.tasks import CLICK_TASK, Task
 
@@ -32,6 +32,8 @@ class ObjectiveConfig:
     """A loss over slates, by name (losses.LOSSES)."""
     ranking_weight: float = 0.3
     """Its weight beside the click task; 0 leaves it out."""
+    taste_weight: float = 1.0
+    """Weight of the taste layer's own click loss (its share of the ranking loss included), so that it stands alone."""
     distillation_weight: float = 0.0
     """Weight of staying near the teacher's probabilities, per binary task; .1 to .3 when used (models.md 5.3)."""
     balancer: str = "fixed"
@@ -112,7 +114,7 @@ class Objective(nn.Module):
         targets: Mapping[str, Targets],
         teacher: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Scalar losses: a normalised entropy per task, `click_ranking`, `distillation`, and `total`.
+        """Scalar losses: a normalised entropy per task, `click_ranking`, `taste`, `distillation`, `total`.
 
         `teacher` holds the champion's uncalibrated probabilities float[N] per binary task, for the same rows as shown.
         """
@@ -124,10 +126,17 @@ class Objective(nn.Module):
         if self.config.ranking_weight and CLICK_TASK in targets:
             losses["click_ranking"] = LOSSES[self.config.ranking_loss](logits[CLICK_TASK], targets[CLICK_TASK])
             total = total + self.config.ranking_weight * losses["click_ranking"]
+        if TASTE in logits and CLICK_TASK in targets:
+            losses[TASTE] = self._taste(logits[TASTE], targets[CLICK_TASK])
+            total = total + self.config.taste_weight * losses[TASTE]
         if self.config.distillation_weight and teacher is not None:
             losses["distillation"] = self._distillation(logits, targets, teacher)
             total = total + self.config.distillation_weight * losses["distillation"]
         return {**losses, "total": total}
+
+    def _taste(self, logit_N: Tensor, targets: Targets) -> Tensor:
+        entropy = bce(logit_N, targets) / self.rates_of(CLICK_TASK).cost().float()
+        return entropy + self.config.ranking_weight * LOSSES[self.config.ranking_loss](logit_N, targets)
 
     def _distillation(
         self,

@@ -9,15 +9,24 @@ __all__ = ["build_optimiser", "optimiser_tensors", "restore_optimiser"]
 
 
 def build_optimiser(weights: Mapping[str, nn.Parameter], weight_decay: float) -> torch.optim.AdamW:
-    """AdamW; biases and normalisation weights do not decay."""
+    """AdamW; biases and normalisation weights do not decay, nor do those of the taste layer: group `is_taste`."""
+    of_taste = [weight for name, weight in weights.items() if _is_taste(name)]
     decayed = [weight for name, weight in weights.items() if _decays(name)]
-    kept = [weight for name, weight in weights.items() if not _decays(name)]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, fused=True)
+    kept = [weight for name, weight in weights.items() if not _decays(name) and not _is_taste(name)]
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay, "is_taste": False},
+        {"params": kept, "weight_decay": 0.0, "is_taste": False},
+        {"params": of_taste, "weight_decay": 0.0, "is_taste": True},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+
+
+def _is_taste(name: str) -> bool:
+    return name.startswith("taste.")
 
 
 def _decays(name: str) -> bool:
-    return "bias" not in name and "norm" not in name
+    return "bias" not in name and "norm" not in name and not _is_taste(name)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, weights: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:

@@ -14,23 +14,28 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.batch import Batch
+from models.content import Content
 from models.experts import Architecture, GatedExperts, expert_plan
 from models.feature_schema import FeatureSchema
 from models.first_layer import FactoredLinear
 from models.inputs import RankerInputs
+from models.item_side import ItemSide
 from models.normaliser import Normaliser
 from models.ordinal import OrdinalScale, VisitOutlook, survival
 from models.position import NUM_KINDS, PositionLogit
 from models.task_chain import chained
 from models.task_checks import check_tasks
-from models.tasks import Task
+from models.tasks import CLICK_TASK, Task
+from models.taste import Taste, TasteState
 
-__all__ = ["Ranker", "RankerConfig"]
+__all__ = ["TASTE", "Ranker", "RankerConfig"]
 
 # Scored together: a chunk whose numbers stay in a core's cache (on one core 12,800 rows take 28 ms so, 52 ms at once).
 ROWS_AT_ONCE = 1024
 # Of every output until the first labels come: a rate of .05.
 START_LOGIT = math.log(0.05 / 0.95)
+# Name of the taste layer's own click logit among those of the tasks, while learning.
+TASTE = "taste"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,8 @@ class RankerConfig:
     """Places with a logit of their own; later places share the last."""
     threshold_s: tuple[float, ...] = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
     """First dwell thresholds, seconds; replaced by quantiles of what is observed."""
+    taste_columns: int = 256
+    """Columns of the taste layer's content basis; 0 leaves the taste layer out."""
 
 
 class Ranker(nn.Module):
@@ -73,6 +80,9 @@ class Ranker(nn.Module):
         self._build_towers(config)
         self.position = PositionLogit(config.num_positions, len(tasks))
         self.scales = nn.ModuleDict({t.name: OrdinalScale(config.threshold_s) for t in tasks if t.loss == "ordinal"})
+        self.taste = Taste(schema) if config.taste_columns else None
+        if self.taste is not None:
+            self.taste_skip_T = nn.Parameter(torch.tensor([float(name == CLICK_TASK) for name in names]))
         self.register_buffer("platt_TK2", torch.tensor([1.0, 0.0]).repeat(len(tasks), NUM_KINDS, 1))
 
     def _build_towers(self, config: RankerConfig) -> None:
@@ -117,29 +127,62 @@ class Ranker(nn.Module):
         }
         return chained(self.tasks, named)
 
+    def item_side(self, content: Content) -> ItemSide:
+        """What a version says of items alone."""
+        if self.taste is None:
+            return ItemSide(torch.zeros(content.num_items, 0, device=content.id_M.device))
+        return ItemSide(self.taste.kernel(content))
+
+    def solve_taste(self, inputs: RankerInputs, side: ItemSide) -> TasteState | None:
+        """What the users of the slates like; None without a taste layer, or when nobody has answered anything."""
+        if self.taste is None or not inputs.history.answer_SA.shape[1]:
+            return None
+        return self.taste.solve(side.factor_MW, inputs.history)
+
+    def taste_logit(self, state: TasteState, side: ItemSide, content_N: Tensor, slate_N: Tensor) -> Tensor:
+        """float[N]: f_u(i) of the taste layer (taste.py)."""
+        assert self.taste is not None  # noqa: S101  there is a state
+        found: Tensor = self.taste(state, side.rows(content_N).factor_MW, content_N, slate_N)
+        return found
+
     def forward(
         self, inputs: RankerInputs, *, position_N: Tensor | None = None, kind_N: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Logits per task: [N], or [N, K] for ordinal tasks. Without `position_N`, as when serving, position adds 0.
 
-        `kind_N` int64 defaults to 0, a product.
+        `kind_N` int64 defaults to 0, a product. With a position, as when learning, `TASTE` is there too: the taste
+        layer's own click logit, without position.
         """
-        first_NO = self.first_layer(inputs)
+        first_NO, side = self.first_layer(inputs), self.item_side(inputs.content)
+        state = self.solve_taste(inputs, side)
+        f_N = None if state is None else self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
+        shift_NT = None if f_N is None else f_N.unsqueeze(1) * self.taste_skip_T
         if position_N is None:
-            return self.tail(first_NO)
-        kind_N = torch.zeros_like(position_N) if kind_N is None else kind_N
-        return self.tail(first_NO, self.position(position_N, kind_N))
+            return self.tail(first_NO, shift_NT)
+        at_place_NT = self.position(position_N, torch.zeros_like(position_N) if kind_N is None else kind_N)
+        logits = self.tail(first_NO, at_place_NT if shift_NT is None else at_place_NT + shift_NT)
+        if self.taste is None or f_N is None:
+            return logits
+        return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self._base_column]) + f_N}
 
     @torch.no_grad()
-    def predict(self, inputs: RankerInputs) -> dict[str, Tensor]:
-        """Calibrated predictions per shown item, float[N] a task, without position. See `predictions`."""
+    def predict(self, inputs: RankerInputs, side: ItemSide | None = None) -> dict[str, Tensor]:
+        """Calibrated predictions per shown item, float[N] a task, without position. See `predictions`.
+
+        `side`: that of `inputs.content`, when it is known already.
+        """
+        side = self.item_side(inputs.content) if side is None else side
         user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
+        state = self.solve_taste(inputs, side)
         num_at_once = ROWS_AT_ONCE if inputs.item_NI.device.type == "cpu" else max(len(inputs.item_NI), 1)
-        rows = (torch.split(tensor, num_at_once) for tensor in (inputs.item_NI, inputs.cross_NX, inputs.slate_N))
-        chunks = [
-            self.predictions(self.tail(self._rows(user_SO, *chunk)), self.kinds(chunk[0]))
-            for chunk in zip(*rows, strict=True)
-        ]
+        columns = (inputs.item_NI, inputs.cross_NX, inputs.slate_N, inputs.content_N)
+        chunks = []
+        for item_NI, cross_NX, slate_N, content_N in zip(*(torch.split(c, num_at_once) for c in columns), strict=True):
+            first_NO = self._rows(user_SO, item_NI, cross_NX, slate_N)
+            shift_NT = None
+            if state is not None:
+                shift_NT = self.taste_logit(state, side, content_N, slate_N).unsqueeze(1) * self.taste_skip_T
+            chunks.append(self.predictions(self.tail(first_NO, shift_NT), self.kinds(item_NI)))
         return {task.name: torch.cat([chunk[task.name] for chunk in chunks]) for task in self.tasks}
 
     def kinds(self, item_NI: Tensor) -> Tensor:
@@ -208,3 +251,9 @@ class Ranker(nn.Module):
         self.item_norm.observe(batch.item_NI)
         self.cross_norm.observe(batch.cross_NX)
         self.position.observe(batch.position_N, batch.kind_N)
+        if self.taste is not None and batch.content.num_items:
+            self.taste.kernel.dense_norm.observe(batch.content.dense_MD)
+
+    @property
+    def _base_column(self) -> int:
+        return self.schema.item.index("item_click_logit")

@@ -124,7 +124,7 @@ class Learner:
         self.tuner.teacher = self.champion
         self.tuner.gradient_cosines = {}
         self._learn(plan.learned, this)
-        self.tuner.refit_thresholds()
+        self.tuner.refit()
         challenger = self.tuner.serving_model()
         gate = self._judge(first_labels(plan.judged), challenger, this)
         self._learn(plan.judged, this)

@@ -24,7 +24,7 @@ def trained(schema: FeatureSchema, make_batch: MakeBatch) -> FineTuner:
     for step in range(150):
         made.predict_then_calibrate(make_batch(step, num_slates=32))
         made.learn(make_batch(step, num_slates=32))
-        made.refit_thresholds()
+        made.refit()
     return made
 
 
@@ -81,7 +81,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(schema: FeatureSc
         for step in steps:
             tuner.predict_then_calibrate(make_batch(step))
             tuner.learn(make_batch(step))
-            tuner.refit_thresholds()
+            tuner.refit()
 
     straight = FineTuner(CONFIG, schema, DEFAULT_TASKS, device="cpu", seed=1)
     work(straight, range(12))

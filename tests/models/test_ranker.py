@@ -139,7 +139,8 @@ def test_every_architecture_gives_every_parameter_a_gradient(
     logits = made(batch, position_N=batch.position_N, kind_N=batch.kind_N)
     sum(value.square().sum() for value in logits.values()).backward()
     without = [name for name, weight in made.named_parameters() if weight.grad is None or not weight.grad.any()]
-    assert without == []
+    # Of the taste layer, when somebody has answered something: test_ranker_taste.py.
+    assert [name for name in without if not name.startswith("taste")] == []
 
 
 def test_tasks_that_do_not_fit_each_other_are_refused(schema: FeatureSchema) -> None:

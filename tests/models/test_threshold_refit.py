@@ -36,16 +36,16 @@ def tuner_after(schema: FeatureSchema, make_batch: MakeBatch, num_steps: int) ->
 def test_thresholds_move_to_the_quantiles_once_and_then_stay(schema: FeatureSchema, make_batch: MakeBatch) -> None:
     tuner = tuner_after(schema, make_batch, 5)
     recent = tuner.recent_dwell_s["dwell"]
-    assert tuner.refit_thresholds()
+    assert tuner.refit()
     shares = (recent.unsqueeze(1) > tuner.ranker.scale("dwell").threshold_s_K).float().mean(0)
     assert shares.tolist() == pytest.approx([1 - k / 9 for k in range(1, 9)], abs=0.01)
-    assert not tuner.refit_thresholds()
+    assert not tuner.refit()
 
 
 def test_too_few_visits_move_nothing(schema: FeatureSchema, make_batch: MakeBatch) -> None:
     tuner = FineTuner(FineTuneConfig(), schema, DEFAULT_TASKS, device="cpu", seed=0)
     tuner.learn(make_batch(0, num_slates=2))
-    assert not tuner.refit_thresholds()
+    assert not tuner.refit()
 
 
 def test_visits_that_go_on_say_nothing_about_the_length_of_visits(schema: FeatureSchema, make_batch: MakeBatch) -> None:
@@ -62,7 +62,7 @@ def test_what_the_head_predicts_survives_a_move_of_its_thresholds(schema: Featur
     tuner = tuner_after(schema, make_batch, 120)
     new = make_batch(999, num_slates=100)
     before = tuner.serving_model().predict(new)
-    assert tuner.refit_thresholds()
+    assert tuner.refit()
     after = tuner.serving_model().predict(new)
     clicked = new.mask["dwell"]
     log_before = (before["dwell"] / before["click"])[clicked]
@@ -79,7 +79,7 @@ def test_thresholds_that_were_far_off_are_right_on_average_at_once(
     tuner = FineTuner(far, schema, DEFAULT_TASKS, device="cpu", seed=0)
     for step in range(10):
         tuner.learn(make_batch(step, num_slates=32))
-    assert tuner.refit_thresholds()
+    assert tuner.refit()
     new = make_batch(999, num_slates=200)
     found = tuner.serving_model().predict(new)
     clicked = new.mask["dwell"]

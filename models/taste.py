@@ -1,0 +1,122 @@
+"""The taste layer: per user, a Gaussian process over what the user answered, on top of the item's click rate.
+
+logit(u, i) = c1 b_i + c2 + f_u(i), where b_i is the item's smoothed click log-odds and f_u a logistic Gaussian process
+over the user's last answers, by one Newton step of the Laplace approximation (Rasmussen and Williams 2006, algorithm
+3.1; models.md 11.5). An answer counts at once, without a gradient step; f_u is a sum over answers and kernel groups, so
+it explains itself exactly; its variance is what is not known of the user. Kernel and c are learned through the solve.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.content import NO_ITEM
+from models.feature_schema import FeatureSchema
+from models.inputs import History
+from models.taste_kernel import TasteKernel
+
+__all__ = ["Taste", "TasteState"]
+
+# Keeps the weight of an answer that was certain above zero, as its square root is divided by in the gradient.
+MIN_CURVATURE = 1e-6
+NO_BASE_LOGIT = -3.0
+
+
+@dataclass(frozen=True, slots=True)
+class TasteState:
+    """S users as their answers say: f_u(i) = phi(i) . `direction_SW`[u] + the weight of same items.
+
+    `alpha_SA`: how much each answer says, 0 where there is none. `root_SA`, `lower_SAA` and `factor_SAW` give the
+    variance: square root of the answers' curvature, Cholesky factor of I + root K root, factors of the answered items.
+    """
+
+    history: History
+    direction_SW: Tensor
+    alpha_SA: Tensor
+    root_SA: Tensor
+    lower_SAA: Tensor
+    factor_SAW: Tensor
+
+
+class Taste(nn.Module):
+    """Solves users' tastes and scores items by them."""
+
+    def __init__(self, schema: FeatureSchema) -> None:
+        super().__init__()
+        self.kernel = TasteKernel(schema)
+        self.base_scale = nn.Parameter(torch.ones(()))
+        self.base_shift = nn.Parameter(torch.zeros(()))
+        self.log_trust = nn.Parameter(torch.zeros(()))
+
+    def base(self, logit: Tensor) -> Tensor:
+        """c1 b + c2; a missing b counts as a usual one."""
+        known = torch.where(torch.isfinite(logit), logit, NO_BASE_LOGIT)
+        scaled: Tensor = self.base_scale * known + self.base_shift
+        return scaled
+
+    def solve(self, factor_MW: Tensor, history: History) -> TasteState:
+        """The users' state, from factors of the content's items. Without answers f is 0."""
+        answer_SA = history.answer_SA
+        is_answer_SA = answer_SA != NO_ITEM
+        factor_SAW = _gather(factor_MW, answer_SA)
+        is_same = (answer_SA.unsqueeze(1) == answer_SA.unsqueeze(2)) & is_answer_SA.unsqueeze(1)
+        kernel_SAA = factor_SAW @ factor_SAW.transpose(1, 2) + self.kernel.identity * is_same
+        p_SA = self.base(history.answer_logit_SA).sigmoid()
+        trust_SA = self.log_trust.exp() * is_answer_SA
+        root_SA = (p_SA * (1 - p_SA) * trust_SA + MIN_CURVATURE).sqrt()
+        residual_SA1 = ((history.answer_y_SA.clamp(min=0) - p_SA) * trust_SA).unsqueeze(2)
+        eye = torch.eye(answer_SA.shape[1], device=factor_MW.device)
+        lower_SAA = torch.linalg.cholesky(eye + root_SA.unsqueeze(2) * kernel_SAA * root_SA.unsqueeze(1))
+        pulled_SA1 = root_SA.unsqueeze(2) * (kernel_SAA @ residual_SA1)
+        alpha_SA1 = residual_SA1 - root_SA.unsqueeze(2) * torch.cholesky_solve(pulled_SA1, lower_SAA)
+        direction_SW = (factor_SAW * alpha_SA1).sum(1)
+        return TasteState(history, direction_SW, alpha_SA1.squeeze(2), root_SA, lower_SAA, factor_SAW)
+
+    def forward(self, state: TasteState, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
+        """float[N]: f_u(i) of rows, from the factors of their items and their numbers in the content."""
+        by_content_N = (factor_NW * state.direction_SW.index_select(0, slate_N)).sum(1)
+        return torch.addcmul(by_content_N, self.kernel.identity, same_item_alpha(state, content_N, slate_N))
+
+    def variance(self, state: TasteState, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
+        """float[N]: of f_u(i), given the answers: k(i, i) - |L^-1 root k(answers, i)|^2, at least 0."""
+        factor_NAW, answer_NA = state.factor_SAW[slate_N], state.history.answer_SA[slate_N]
+        is_same_NA = (answer_NA == content_N.unsqueeze(1)) & (answer_NA != NO_ITEM)
+        k_NA = (factor_NAW @ factor_NW.unsqueeze(2)).squeeze(2) + self.kernel.identity * is_same_NA
+        pulled_NA1 = (state.root_SA[slate_N] * k_NA).unsqueeze(2)
+        solved_NA1 = torch.linalg.solve_triangular(state.lower_SAA[slate_N], pulled_NA1, upper=False)
+        prior_N = factor_NW.square().sum(1) + self.kernel.identity
+        return torch.clamp(prior_N - solved_NA1.square().sum((1, 2)), min=0)
+
+    def contributions(self, state: TasteState, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
+        """float[N, A, G]: what each answer says of a row by each kernel group; over A and G they add up to f."""
+        groups = self.kernel.column_groups()
+        product_NAW = state.factor_SAW[slate_N] * factor_NW.unsqueeze(1)
+        shape = (*product_NAW.shape[:2], len(self.kernel.groups))
+        found = torch.zeros(shape, device=factor_NW.device).index_add_(2, groups, product_NAW)
+        answer_NA = state.history.answer_SA[slate_N]
+        is_same_NA = (answer_NA == content_N.unsqueeze(1)) & (answer_NA != NO_ITEM)
+        found[:, :, -1] = self.kernel.identity * is_same_NA
+        return found * state.alpha_SA[slate_N].unsqueeze(2)
+
+
+def _gather(factor_MW: Tensor, place: Tensor) -> Tensor:
+    """Factors of items; zero where there is none."""
+    if not len(factor_MW):
+        return factor_MW.new_zeros(*place.shape, factor_MW.shape[1])
+    rows = factor_MW.index_select(0, place.clamp(min=0).flatten()).view(*place.shape, factor_MW.shape[1])
+    return rows * (place != NO_ITEM).unsqueeze(-1)
+
+
+def same_item_alpha(state: TasteState, content_N: Tensor, slate_N: Tensor) -> Tensor:
+    """float[N]: the sum of alpha over the answers of a row's user to the row's item."""
+    answer_SA = state.history.answer_SA
+    if not answer_SA.shape[1] or not len(content_N):
+        return torch.zeros(len(content_N), device=content_N.device)
+    # One cell per user and item; NO_ITEM has the first, which stays 0.
+    num_cells = int(max(answer_SA.max(), content_N.max())) + 2
+    user_S1 = torch.arange(len(answer_SA), device=answer_SA.device).unsqueeze(1) * num_cells
+    cells = torch.zeros(len(answer_SA) * num_cells, device=content_N.device)
+    alpha_SA = state.alpha_SA * (answer_SA != NO_ITEM)
+    cells = cells.index_add(0, (user_S1 + answer_SA + 1).flatten(), alpha_SA.flatten())
+    return cells.index_select(0, slate_N * num_cells + content_N + 1)
