@@ -28,7 +28,8 @@ from models.checkpoint_errors import (
     TornCheckpointError,
 )
 from models.feature_schema import FeatureSchema
-from models.ranker import Ranker, RankerConfig
+from models.ranker import Ranker
+from models.ranker_config import RankerConfig
 from models.tasks import task_from_json
 from models.tasks import task_hash as hash_of_tasks
 

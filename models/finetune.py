@@ -21,7 +21,8 @@ from models.gradient_cosine import gradient_cosines
 from models.late_labels import weighed
 from models.objective import Objective, ObjectiveConfig, task_targets
 from models.optimiser_state import build_optimiser, optimiser_tensors, restore_optimiser
-from models.ranker import Ranker, RankerConfig
+from models.ranker import Ranker
+from models.ranker_config import RankerConfig
 from models.targets import Targets
 from models.task_calibration import TaskCalibration
 from models.tasks import Task

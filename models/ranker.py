@@ -7,7 +7,6 @@ first layer, where it costs nothing.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from torch.nn import functional
 
 from models.batch import Batch
 from models.content import Content
-from models.experts import Architecture, GatedExperts, expert_plan
+from models.experts import GatedExperts, expert_plan
 from models.feature_schema import FeatureSchema
 from models.first_layer import FactoredLinear
 from models.inputs import RankerInputs
@@ -23,12 +22,13 @@ from models.item_side import ItemSide
 from models.normaliser import Normaliser
 from models.ordinal import OrdinalScale, VisitOutlook, survival
 from models.position import NUM_KINDS, PositionLogit
+from models.ranker_config import RankerConfig
 from models.task_chain import chained
 from models.task_checks import check_tasks
 from models.tasks import CLICK_TASK, Task
 from models.taste import Taste, TasteState
 
-__all__ = ["TASTE", "Ranker", "RankerConfig"]
+__all__ = ["TASTE", "Ranker"]
 
 # Scored together: a chunk whose numbers stay in a core's cache (on one core 12,800 rows take 28 ms so, 52 ms at once).
 ROWS_AT_ONCE = 1024
@@ -36,26 +36,6 @@ ROWS_AT_ONCE = 1024
 START_LOGIT = math.log(0.05 / 0.95)
 # Name of the taste layer's own click logit among those of the tasks, while learning.
 TASTE = "taste"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankerConfig:
-    """Shape of the ranker. The defaults are those of models.md 11.1 (3 shared, 1 click, 1 post-click expert)."""
-
-    architecture: Architecture = "gated"
-    num_shared_experts: int = 3
-    """Experts that every task may use; with `shared_bottom` there is one, whatever is said here."""
-    expert_groups: tuple[tuple[str, ...], ...] = (("click",),)
-    """With `gated`: tasks that own an expert together. Tasks named nowhere form one more group."""
-    expert_hidden: int = 64
-    expert_width: int = 32
-    tower_width: int = 16
-    num_positions: int = 64
-    """Places with a logit of their own; later places share the last."""
-    threshold_s: tuple[float, ...] = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
-    """First dwell thresholds, seconds; replaced by quantiles of what is observed."""
-    taste_columns: int = 256
-    """Columns of the taste layer's content basis; 0 leaves the taste layer out."""
 
 
 class Ranker(nn.Module):

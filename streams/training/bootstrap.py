@@ -95,7 +95,7 @@ class _Bootstrap:
         self._in_stream(self._history.validation)
         seen = self._in_stream(self._history.test)
         report.test_in_stream = progressive_metrics(seen, self._tasks)
-        self._tuner.refit_thresholds()
+        self._tuner.refit()
         report.num_steps_skipped = self._tuner.num_skipped
         return report
 

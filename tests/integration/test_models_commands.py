@@ -8,7 +8,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from models.ranker import Ranker, RankerConfig
+from models.ranker import Ranker
+from models.ranker_config import RankerConfig
 from streams.commands.models import models
 from streams.errors import CheckpointError
 from streams.kafka.admin import create_topics

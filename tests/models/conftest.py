@@ -9,7 +9,8 @@ import torch
 from models.batch import Batch
 from models.feature_schema import FeatureSchema
 from models.finetune import FineTuneConfig, FineTuner
-from models.ranker import Ranker, RankerConfig
+from models.ranker import Ranker
+from models.ranker_config import RankerConfig
 from models.tasks import DEFAULT_TASKS
 
 SCHEMA = FeatureSchema(affinity_fields=("category", "tags"), number_fields=("price",))

@@ -10,7 +10,8 @@ from models.experts import Architecture
 from models.feature_schema import FeatureSchema
 from models.inputs import RankerInputs
 from models.ordinal import survival
-from models.ranker import ROWS_AT_ONCE, Ranker, RankerConfig
+from models.ranker import ROWS_AT_ONCE, Ranker
+from models.ranker_config import RankerConfig
 from models.tasks import DEFAULT_TASKS
 
 MakeBatch = Callable[..., Batch]

@@ -9,7 +9,8 @@ from models.batch import Batch
 from models.checkpoint import load, save
 from models.finetune import FineTuneConfig, FineTuner
 from models.inputs import History
-from models.ranker import TASTE, Ranker, RankerConfig
+from models.ranker import TASTE, Ranker
+from models.ranker_config import RankerConfig
 from models.tasks import DEFAULT_TASKS, task_hash
 from tests.models.taste_shop import FILMS, SCHEMA, films, history, taste
 
@@ -82,7 +83,7 @@ def test_every_weight_of_the_taste_layer_learns_from_the_tasks() -> None:
 
 def test_a_version_with_its_basis_is_served_again_as_it_was(tmp_path: Path) -> None:
     made, rows = ranker(), batch()
-    save(tmp_path / "1", made, 1, SCHEMA.hash, task_hash(DEFAULT_TASKS))
+    save(tmp_path / "1", made, schema_hash=SCHEMA.hash, task_hash=task_hash(DEFAULT_TASKS), version=1, extra={})
     loaded = load(tmp_path / "1", SCHEMA.hash, task_hash(DEFAULT_TASKS)).ranker
     for task, value in made.predict(rows).items():
         assert torch.equal(loaded.predict(rows)[task], value)

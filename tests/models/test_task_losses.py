@@ -14,7 +14,8 @@ from models.feature_schema import FeatureSchema
 from models.finetune import FineTuneConfig, FineTuner
 from models.metrics import auc, xauc
 from models.objective import Objective, ObjectiveConfig, task_targets
-from models.ranker import Ranker, RankerConfig
+from models.ranker import Ranker
+from models.ranker_config import RankerConfig
 from models.targets import Targets
 from models.task_checks import LOSSES_FOR
 from models.tasks import DEFAULT_TASKS, Task

@@ -7,7 +7,7 @@ import torch
 from models.batch import Batch
 from models.feature_schema import FeatureSchema
 from models.finetune import FineTuneConfig, FineTuner
-from models.ranker import RankerConfig
+from models.ranker_config import RankerConfig
 from models.tasks import DEFAULT_TASKS
 from models.threshold_refit import interpolation
 

@@ -7,7 +7,8 @@ import torch
 
 from models.checkpoint import LoadedCheckpoint
 from models.feature_schema import FeatureSchema
-from models.ranker import Ranker, RankerConfig
+from models.ranker import Ranker
+from models.ranker_config import RankerConfig
 from models.tasks import DEFAULT_TASKS
 from streams.features.items import ItemTable
 from streams.ranking.task import RankTask

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from models.checkpoint import load
-from models.ranker import Ranker, RankerConfig
+from models.ranker import Ranker
+from models.ranker_config import RankerConfig
 from models.tasks import DEFAULT_TASKS, task_hash
 from streams.errors import CheckpointError
 from streams.training.registry import Champions, Registry, VersionError
