@@ -8,6 +8,8 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.bench-ready
+COMPILE := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,18 +36,24 @@ lint: $(READY) ## Check style and types.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-lock: ## Resolve requirements.lock anew; ARGS=--upgrade takes newer versions.
+lock: ## Resolve both locks anew; ARGS=--upgrade takes newer versions.
 	rm -rf build/uv
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/python -m pip install --disable-pip-version-check --quiet uv
-	build/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock --quiet $(ARGS)
+	build/uv/bin/uv pip compile pyproject.toml --extra dev $(COMPILE) --output-file requirements.lock --quiet $(ARGS)
+	build/uv/bin/uv pip compile pyproject.toml --extra bench $(COMPILE) --constraint requirements.lock \
+		--output-file requirements-bench.lock --quiet $(ARGS)
 
-bench: $(READY) ## Run the benchmarks; figures as JSON land in build/bench.
+$(BENCH_READY): $(READY) requirements-bench.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench: $(BENCH_READY) ## Run the benchmarks; figures as JSON land in build/bench.
 	@mkdir -p build/bench
-	@set -e; for file in $$(grep -l '__main__' benchmarks/*.py); do \
-		name=$$(basename $$file .py); $(BIN)/python -m benchmarks.$$name --json build/bench/$$name.json; \
-	done
+	@failed=; for file in $$(grep -l '__main__' benchmarks/*.py); do \
+		name=$$(basename $$file .py); \
+		$(BIN)/python -m benchmarks.$$name --json build/bench/$$name.json || failed="$$failed $$name"; \
+	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 clean: ## Remove what runs and tools left behind; .venv stays.
 	rm -rf .freshrank build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
