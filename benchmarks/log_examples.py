@@ -34,8 +34,12 @@ __all__ = ["LogExamples", "LogStep", "read_examples"]
 
 @dataclass(frozen=True, slots=True)
 class LogStep:
-    """What one step of a lock-step run gives: lists to score, then examples to learn from, each in event order."""
+    """What one step of a lock-step run gives: lists to score, then examples to learn from, each in event order.
 
+    `first_list`: index in the log of the first of its lists.
+    """
+
+    first_list: int
     tasks: list[RankTask]
     examples: list[Shown | Labels]
 
@@ -75,12 +79,15 @@ def read_examples(file: Path, log_format: LogFormat, base: Settings | None = Non
         state = PartitionState(0, store, items, LabelPlan.of(settings.labels))
         engine = Partition(state, settings, ListCapture(items, CandidateIndex(settings.ranking.candidates)))
         records = checked_records(read_log(file, log_format))
-        steps = [_apply(step, engine) for step in cut_steps(records, evaluation)]
+        steps: list[LogStep] = []
+        for step in cut_steps(records, evaluation):
+            first_list = steps[-1].first_list + len(steps[-1].tasks) if steps else 0
+            steps.append(_apply(step, engine, first_list))
         store.close()
     return LogExamples(settings, items, steps, evaluation.lists)
 
 
-def _apply(step: Step, engine: Partition) -> LogStep:
+def _apply(step: Step, engine: Partition, first_list: int) -> LogStep:
     for record in step.items:
         if record.value is None:
             engine.state.items.remove(record.key or "")
@@ -93,4 +100,6 @@ def _apply(step: Step, engine: Partition) -> LogStep:
             for index, event in enumerate(step.events)
         ]
     )
-    return LogStep([due.task for due in outputs.ranks], [decode_record(raw) for _, raw in outputs.examples])
+    tasks = {(due.task.user_id, due.task.slate_id): due.task for due in outputs.ranks}
+    of_lists = [tasks[one.user_id, one.slate_id] for one in step.lists]
+    return LogStep(first_list, of_lists, [decode_record(raw) for _, raw in outputs.examples])

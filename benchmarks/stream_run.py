@@ -31,9 +31,13 @@ Prepare = Callable[[Rounds], None]
 
 @dataclass(slots=True)
 class StreamRun:
-    """One pass: every list of the log with its answer, and what each round reported."""
+    """One pass: every list of the log with its answer, and what each round reported.
+
+    `frozen_lists`: the same lists, answered from `frozen_from` on by the model that served there.
+    """
 
     lists: list[RankedList]
+    frozen_lists: list[RankedList]
     reports: list[RoundReport] = field(default_factory=list)
     num_published: int = 0
 
@@ -48,26 +52,35 @@ def run_stream(
 ) -> StreamRun:
     """One pass over the log from a cold start; the answers are in `lists`, as streams.replay.evaluation measures them.
 
-    `frozen_from`: index of the list from whose step on nothing is learned. `settings`: in place of the log's own, which
-    are those of `freshrank evaluate`; seed and folder are set here.
+    `frozen_from`: index of a list; a model that stops learning before its step answers too. `settings`: in place of the
+    log's own, which are those of `freshrank evaluate`; seed and folder are set here.
     """
-    used = settings or log.settings
-    run = StreamRun([replace(one, scores=dict(one.scores), p_click=None) for one in log.lists])
-    by_slate = {(one.user_id, one.slate_id): one for one in run.lists}
+    run = StreamRun(_unanswered(log.lists), _unanswered(log.lists))
     with tempfile.TemporaryDirectory(prefix="freshrank-stream-") as folder:
-        training = used.training.model_copy(update={"seed": seed})
-        used = used.model_copy(update={"data_dir": Path(folder), "training": training})
-        torch.set_num_threads(training.threads)
-        stream = _Stream(log, used, prepare)
-        num_lists = 0
+        stream = _Stream(log, _settings(settings or log.settings, Path(folder), seed), prepare)
+        frozen: Serving | None = None
+        num_begun = 0
         for step in log.steps:
-            stream.answer(step, by_slate)
-            num_lists += len(step.tasks)
-            if frozen_from is None or num_lists <= frozen_from:
-                run.reports += stream.learn(step)
+            serving = stream.serving()
+            num_begun += len(step.tasks)
+            if frozen_from is not None and num_begun > frozen_from:
+                frozen = frozen or serving
+                stream.answer(step, frozen, run.frozen_lists)
+            stream.answer(step, serving, run.lists)
+            run.reports += stream.learn(step)
         run.num_published = stream.rounds.registry.champions().version
         stream.buffer.close()
     return run
+
+
+def _settings(used: Settings, folder: Path, seed: int) -> Settings:
+    training = used.training.model_copy(update={"seed": seed})
+    torch.set_num_threads(training.threads)
+    return used.model_copy(update={"data_dir": folder, "training": training})
+
+
+def _unanswered(lists: Sequence[RankedList]) -> list[RankedList]:
+    return [replace(one, scores=dict(one.scores), p_click=None) for one in lists]
 
 
 class _Stream:
@@ -83,14 +96,18 @@ class _Stream:
         self._scorer = Scorer(settings.ranking)
         self._num_examples = 0
 
-    def answer(self, step: LogStep, by_slate: dict[tuple[str, str], RankedList]) -> None:
-        """Score the lists of a step with the champion of now."""
-        champion = self.rounds.learner.champion
-        self._scorer.serving = Serving(self.rounds.registry.champions().version, champion)
+    def serving(self) -> Serving:
+        """The champion of now."""
+        return Serving(self.rounds.registry.champions().version, self.rounds.learner.champion)
+
+    def answer(self, step: LogStep, serving: Serving, lists: Sequence[RankedList]) -> None:
+        """Score the lists of a step."""
+        self._scorer.serving = serving
         for start in range(0, len(step.tasks), LISTS_AT_ONCE):
             tasks = step.tasks[start : start + LISTS_AT_ONCE]
-            for ranking in rank(tasks, self._log.items, self._scorer, self._settings, 0):
-                by_slate[ranking.user_id, ranking.slate_id].take_answer(ranking.model_dump())
+            rankings = rank(tasks, self._log.items, self._scorer, self._settings, 0)
+            for index, ranking in enumerate(rankings, step.first_list + start):
+                lists[index].take_answer(ranking.model_dump())
 
     def learn(self, step: LogStep) -> Sequence[RoundReport]:
         """Take the examples in, and run the rounds that are due."""
