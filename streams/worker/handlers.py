@@ -12,7 +12,7 @@ import numpy as np
 from models.feature_schema import EVENT_KINDS
 from models.tasks import CLICK_TASK
 from streams.examples.attribution import act, show
-from streams.examples.label_windows import labels_record, next_deadline_ms
+from streams.examples.label_windows import next_deadline_ms
 from streams.examples.records import Shown, encode_array
 from streams.examples.slates import Slate, Waiting, slate_key
 from streams.features.capture import Request, capture
@@ -197,7 +197,7 @@ def _attribute(now: Moment, event: Mapping[str, Any], slot: int) -> Slate | None
 def _labels_changed(now: Moment, slate: Slate, tasks: set[str]) -> None:
     """Labels of closed windows are sent again; open ones wait for their window."""
     for task in sorted(tasks & set(slate.closed)):
-        record = labels_record(slate, task, now.state.items.item_ids, now.watermark_ms, now.state.plan)
+        record = now.state.labels(slate, task, now.watermark_ms)
         if record is not None:
             now.out.example(record)
             now.out.counts[f"corrected_{task}"] += 1

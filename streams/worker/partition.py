@@ -11,7 +11,7 @@ from typing import Any
 from streams.events.decode import decode_events
 from streams.events.event_time import settle_time
 from streams.events.rejection import Rejected
-from streams.examples.label_windows import close_due, labels_record, next_deadline_ms, retained_until_ms
+from streams.examples.label_windows import close_due, next_deadline_ms, retained_until_ms
 from streams.examples.slates import Slate
 from streams.features.user_state import Offer
 from streams.kafka.partitioner import partition_for
@@ -148,7 +148,7 @@ class Partition:
 
     def _close(self, slate: Slate, watermark_ms: int, out: Outputs) -> None:
         for task in close_due(slate, watermark_ms, self.state.plan):
-            record = labels_record(slate, task, self.state.items.item_ids, self.watermark_ms, self.state.plan)
+            record = self.state.labels(slate, task, self.watermark_ms)
             if record is not None:
                 out.example(record)
                 out.counts[f"labels_{task}"] += 1

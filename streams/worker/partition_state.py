@@ -13,7 +13,8 @@ import numpy as np
 
 from streams.events.dedupe import EventIds, Segment
 from streams.examples.label_plan import LabelPlan
-from streams.examples.label_windows import Deadlines, next_deadline_ms
+from streams.examples.label_windows import Deadlines, labels_record, next_deadline_ms
+from streams.examples.records import Labels
 from streams.examples.slates import Slate, decode_slate, encode_slate
 from streams.features.items import ItemTable
 from streams.features.state_store import META_KEY, Record, StateStore
@@ -23,6 +24,8 @@ from streams.features.user_state import UserState, decode_user, encode_user
 __all__ = ["Drained", "PartitionState"]
 
 USER, SLATE, IDS, ITEM = b"u:", b"s:", b"d:", b"i:"
+# In the record of the partition: the event time since which a task is labelled.
+TASK_SINCE = "task:"
 # Records between two pauses of a load: some 20 ms.
 LOAD_STEP = 500
 _META = msgspec.json.Decoder(dict[str, int])
@@ -55,6 +58,7 @@ class PartitionState:
         self.deadlines = Deadlines()
         self.offset = -1
         self.max_event_ms = 0
+        self._task_since_ms = dict.fromkeys(plan.tasks, 0)
         self.catalogue_next = 0  # bad records of the catalogue partition of this number are rejected up to here
         self.dirty_items: dict[int, int] = {}  # slot -> offset of the last event counted for it
         self.dirty_users: set[str] = set()
@@ -76,6 +80,7 @@ class PartitionState:
         meta = read_meta(self._store)
         self.offset, self.max_event_ms = meta.get("offset", -1), meta.get("max_event_ms", 0)
         self.catalogue_next = meta.get("catalogue_next", 0)
+        self._task_since_ms = {task: meta.get(f"{TASK_SINCE}{task}", self.max_event_ms) for task in self.plan.tasks}
         self.items.drop_source(self.number)
         for index, (key, raw) in enumerate(self._store.scan(ITEM)):
             self.items.apply(self.number, key.decode(), _ITEM.decode(raw))
@@ -111,6 +116,15 @@ class PartitionState:
     def slate_changed(self, slate: Slate) -> None:
         """Note that a slate was made or changed."""
         self.slates.put(slate.key, slate)
+
+    def labels(self, slate: Slate, task: str, watermark_ms: int) -> Labels | None:
+        """The next revision of a task's labels of a slate, if there is one to send.
+
+        None for a slate shown before the task was declared: what was done before then has left no label.
+        """
+        if slate.shown_at_ms < self._task_since_ms[task]:
+            return None
+        return labels_record(slate, task, self.items.item_ids, watermark_ms, self.plan)
 
     def is_new_event(self, user: UserState, event_id: str, at_ms: int) -> bool:
         """Remember the event of the user; False when it was seen before."""
@@ -159,7 +173,9 @@ class PartitionState:
         return Drained(records, self._meta(), users, items)
 
     def _meta(self) -> dict[str, int]:
-        return {"offset": self.offset, "max_event_ms": self.max_event_ms, "catalogue_next": self.catalogue_next}
+        since_ms = {f"{TASK_SINCE}{task}": at_ms for task, at_ms in self._task_since_ms.items()}
+        clock = {"offset": self.offset, "max_event_ms": self.max_event_ms, "catalogue_next": self.catalogue_next}
+        return clock | since_ms
 
     def _drain_ids(self) -> list[Record]:
         records: list[Record] = [(_ids_key(*pair), None) for pair in self._dropped_ids]

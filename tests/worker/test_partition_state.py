@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from models.tasks import DEFAULT_TASKS, LabelRule, Task
 from streams.examples.label_plan import LabelPlan
+from streams.examples.records import Labels
 from streams.features.items import ItemTable
 from streams.features.state_store import META_KEY, StateStore
 from streams.ranking.record import RankedItem, Ranking
@@ -15,6 +17,7 @@ from streams.settings import LabelSettings
 from streams.worker.partition import Partition
 from streams.worker.partition_state import LOAD_STEP, PartitionState
 from tests.worker.event_log import START_MS, records, shop_log
+from tests.worker.one_user import decoded, impression
 
 Open = Callable[[Path], tuple[Partition, StateStore]]
 
@@ -156,3 +159,25 @@ def test_a_window_that_is_no_whole_number_in_binary_closes(open_engine: Open, tm
         found.append(engine.process(records([raw], first_offset=offset)).counts["labels_click"])
     store.close()
     assert found == [0, 0, 1]
+
+
+def test_a_task_declared_later_is_labelled_from_then_on_only(open_engine: Open, tmp_path: Path) -> None:
+    """Views before the declaration have left no label, and are not to be learned as never."""
+    opened = Task(name="opened", label=LabelRule(on=("view",)), window_s=20)
+    engine, store = open_engine(tmp_path / "state")
+    engine.process(records([impression(0, "i1", slate="s1"), event("view", 1, item_id="i1", slate_id="s1")]))
+    flush(engine.state, store)
+    plan = LabelPlan.of(LabelSettings(tasks=(*DEFAULT_TASKS, opened)))
+    found = []
+    for first_offset, slate, at_s in ((2, "s2", 2), (5, "s3", 60)):
+        state = PartitionState(0, store, engine.state.items, plan)
+        state.load()
+        engine.state = state
+        log = [impression(at_s, "i1", slate=slate), event("view", at_s + 1, item_id="i1", slate_id=slate)]
+        outputs = engine.process(records([*log, event("view", at_s + 40, item_id="i9")], first_offset))
+        found += [
+            (one.slate_id, one.values) for one in decoded(outputs) if isinstance(one, Labels) and one.task == "opened"
+        ]
+        flush(state, store)
+    store.close()
+    assert found == [("s2", [1.0]), ("s3", [1.0])]
