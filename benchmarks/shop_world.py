@@ -23,8 +23,8 @@ _KIND_SHARES = (0.84, 0.08, 0.08)
 _KIND_CLICK_LOGIT, _KIND_CART_LOGIT = np.array([0.0, 0.4, -0.6]), np.array([0.0, 0.8, -0.4])
 _LOVED, _LOVED_LOGIT, _OTHER_LOGIT = 2, 1.4, -0.5
 _APPEAL_SPREAD, _GENEROSITY_SPREAD, _BUDGET_SPREAD, _PRICE_WEIGHT = 0.4, 0.4, 0.6, 0.4
-# How much styles decide: of items that are always there, and of a season's, whose styles lie apart.
-_STYLE_WEIGHT, _SEASON_WEIGHT, _SEASON_OFFSET = 0.4, 1.2, 1.5
+# How much styles decide: of items that are always there, and of a season's, whose styles lie a little apart.
+_STYLE_WEIGHT, _SEASON_WEIGHT, _SEASON_OFFSET = 0.4, 1.5, 0.5
 _CART_LOGIT, _ORDER_LOGIT, _CART_STYLE_WEIGHT, _ORDER_STYLE_WEIGHT = -1.3, -0.4, 0.7, 1.0
 _DISLIKE_LOGIT, _DISLIKE_SLOPE, _DISLIKE_STYLE_WEIGHT = -4.2, -0.6, 0.8
 # A book is read, a lamp is glanced at: median seconds and log spread by category, whatever the interest.
