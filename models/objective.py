@@ -121,7 +121,9 @@ class Objective(nn.Module):
         losses, total = {}, torch.zeros((), device=next(iter(logits.values())).device)
         for task, factor in zip(self.tasks, self.balancer.factors(), strict=True):
             loss = LOSSES[task.loss](_scores(task, logits[task.name]), targets[task.name])
-            losses[task.name] = loss / self.rates_of(task.name).cost().float()
+            rates = self.rates_of(task.name)
+            # What never came true teaches its rate alone, which calibration follows: its pull would be all noise.
+            losses[task.name] = loss / rates.cost().float() * rates.positives_K.any()
             total = total + task.loss_weight * factor * losses[task.name]
         if self.config.ranking_weight and CLICK_TASK in targets:
             losses["click_ranking"] = LOSSES[self.config.ranking_loss](logits[CLICK_TASK], targets[CLICK_TASK])

@@ -127,6 +127,12 @@ def _check_learning(task: Task) -> None:
             f"task {task.name} has loss {task.loss!r}, which does not fit labels of value {task.label.value!r}; "
             f"use one of {', '.join(fitting)}"
         )
+    is_fit_for_early = task.rows == "impressions" and task.loss == "bce" and not task.label.undone_by
+    if task.is_early and (not is_fit_for_early or task.label.is_of_visits):
+        raise ValueError(
+            f"task {task.name} is learned early, but its labels may turn back or are of few rows; is_early needs rows "
+            "impressions, loss bce, and events that nothing undoes: set is_early to false, or these"
+        )
     if not task.window_s > 0 or not 0 <= task.loss_weight < math.inf or not math.isfinite(task.score_weight):
         raise ValueError(
             f"task {task.name} has window_s {task.window_s}, loss_weight {task.loss_weight}, score_weight "

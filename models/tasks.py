@@ -71,7 +71,9 @@ class Task:
     `given`: the task it presupposes; its head then predicts the chance given that one. `rows`: with `impressions` it
     is learned from all shown rows (with `given`: as the product of the chances down the chain), with `given` from the
     rows alone where that task came true. `window_s` is the label attribution window: seconds of event time after the
-    slate was shown. `score_weight` multiplies its prediction in the score; 0 only predicts.
+    slate was shown. `score_weight` multiplies its prediction in the score; 0 only predicts. `is_early`: labels are sent
+    and learned when clicks are known, not when the window is over; positives that come later correct them
+    (late_labels.py). For windows so long that what was learned after them would be of another time.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -84,6 +86,7 @@ class Task:
     loss: str = "bce"
     loss_weight: float = 0.5
     score_weight: float = 0.0
+    is_early: bool = False
 
     @property
     def is_seconds(self) -> bool:
@@ -110,7 +113,9 @@ DEFAULT_TASKS: tuple[Task, ...] = (
         score_weight=0.05,
     ),
     Task(name="cart", given="click", label=LabelRule(on=("cart",)), window_s=2 * HOUR_S, score_weight=1.0),
-    Task(name="order", given="cart", label=LabelRule(on=("order",)), window_s=7 * DAY_S, score_weight=2.0),
+    Task(
+        name="order", given="cart", label=LabelRule(on=("order",)), window_s=7 * DAY_S, score_weight=2.0, is_early=True
+    ),
     Task(
         name="order_cancelled",
         given="order",
@@ -140,7 +145,7 @@ def task_from_json(fields: Mapping[str, Any]) -> Task:
 
 
 def task_hash(tasks: Sequence[Task]) -> str:
-    """12 hex digits over what a head means: all but windows and weights, which may be tuned."""
-    tuned = {"window_s", "loss_weight", "score_weight"}
+    """12 hex digits over what a head means: all but windows, weights and when it is learned, which may be tuned."""
+    tuned = {"window_s", "loss_weight", "score_weight", "is_early"}
     meaning = [{k: v for k, v in asdict(task).items() if k not in tuned} for task in tasks]
     return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:12]

@@ -7,7 +7,7 @@ task it is given came true there. Everything follows from the declarations; no n
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.tasks import LABEL_EVENTS, Task
+from models.tasks import CLICK_TASK, LABEL_EVENTS, Task
 from streams.examples.slates import Slate
 from streams.settings import LabelSettings
 
@@ -18,11 +18,13 @@ __all__ = ["LabelPlan"]
 class LabelPlan:
     """`window_ms`: per task, in order. `labelled_by[type]`: tasks an event type labels or takes the label from.
 
-    `changed_by[type]`: these and the tasks that are given one of them, in order of the list.
+    `first_ms`: per task, when its labels are first sent: with those of clicks if it is learned early, else when its
+    window is over. `changed_by[type]`: these and the tasks that are given one of them, in order of the list.
     """
 
     tasks: Mapping[str, Task]
     window_ms: Mapping[str, int]
+    first_ms: Mapping[str, int]
     labelled_by: Mapping[str, tuple[Task, ...]]
     changed_by: Mapping[str, tuple[Task, ...]]
 
@@ -34,9 +36,14 @@ class LabelPlan:
             kind: tuple(task for task in tasks if kind in (*task.label.on, *task.label.undone_by))
             for kind in LABEL_EVENTS
         }
+        window_ms = {name: round(window_s * 1000) for name, window_s in labels.windows_s.items()}
         return cls(
             tasks={task.name: task for task in tasks},
-            window_ms={name: round(window_s * 1000) for name, window_s in labels.windows_s.items()},
+            window_ms=window_ms,
+            first_ms={
+                task.name: min(window_ms[task.name], window_ms[CLICK_TASK]) if task.is_early else window_ms[task.name]
+                for task in tasks
+            },
             labelled_by=by_type,
             changed_by={kind: _with_dependents(tasks, labelled) for kind, labelled in by_type.items()},
         )

@@ -1,4 +1,4 @@
-"""When a task's label window is over, and the labels record that says so; corrections afterwards.
+"""When a task's labels are due, and the labels record that says so; corrections afterwards.
 
 A window closes when the partition's watermark passes it. Closing only decides when labels are sent, never what they
 are, so a replay with other pauses ends with the same labels.
@@ -50,10 +50,14 @@ class Deadlines:
 
 
 def next_deadline_ms(slate: Slate, plan: LabelPlan) -> int:
-    """When the slate next needs attention: a task to close, or, with all closed or nothing shown, to be forgotten."""
+    """When the slate next needs attention: labels to send, or, with all closed or nothing shown, to be forgotten."""
     if not slate.shown_at_ms:
         return slate.created_at_ms + UNSHOWN_MS
-    open_ms = [window_ms for task, window_ms in plan.window_ms.items() if task not in slate.closed]
+    open_ms = [
+        window_ms if task in slate.revisions else plan.first_ms[task]
+        for task, window_ms in plan.window_ms.items()
+        if task not in slate.closed
+    ]
     return slate.shown_at_ms + min(open_ms) if open_ms else retained_until_ms(slate, plan)
 
 
@@ -65,16 +69,20 @@ def retained_until_ms(slate: Slate, plan: LabelPlan) -> int:
 
 
 def close_due(slate: Slate, watermark_ms: int, plan: LabelPlan) -> list[str]:
-    """Close the tasks whose window the watermark has passed; returns them in the order of the task list."""
+    """Close the tasks whose window the watermark has passed.
+
+    Returns, in the order of the task list, those and the tasks learned early whose labels are due for the first time.
+    """
     if not slate.shown_at_ms:
         return []
-    due = [
+    age_ms = watermark_ms - slate.shown_at_ms
+    is_open = [task for task in plan.window_ms if task not in slate.closed]
+    slate.closed += [task for task in is_open if plan.window_ms[task] <= age_ms]
+    return [
         task
-        for task, window_ms in plan.window_ms.items()
-        if task not in slate.closed and slate.shown_at_ms + window_ms <= watermark_ms
+        for task in is_open
+        if task in slate.closed or (plan.first_ms[task] <= age_ms and task not in slate.revisions)
     ]
-    slate.closed += due
-    return due
 
 
 def labels_record(slate: Slate, name: str, item_ids: list[str], watermark_ms: int, plan: LabelPlan) -> Labels | None:
@@ -93,6 +101,7 @@ def labels_record(slate: Slate, name: str, item_ids: list[str], watermark_ms: in
         items=[item_ids[slate.slots[place]] for place in known],
         values=list(known.values()),
         censored=[place in open_visits for place in known] if task.is_seconds else None,
+        is_closed=name in slate.closed,
         shown_at_ms=slate.shown_at_ms,
         watermark_ms=watermark_ms,
     )

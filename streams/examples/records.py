@@ -42,7 +42,8 @@ class Labels(msgspec.Struct, kw_only=True, frozen=True, tag="labels", tag_field=
     """Labels of one task for all rows of a slate that have one. The highest revision of a (slate, task) wins.
 
     `values`: 0 or 1; for dwell, seconds, of clicked items only. `censored`: for dwell, true while the visit may go on
-    (the value is a lower bound). `is_closed`: the task's window is over; later records are corrections.
+    (the value is a lower bound). `is_closed`: the task's window is over; before, a task learned early has
+    labels that may still turn from 0 to 1.
     """
 
     slate_id: str

@@ -1,12 +1,14 @@
 """Buffered slates as one batch of arrays. A label is known only where the entry's tasks and the record's items say so.
 
-Features are taken as they were captured; a slate captured with other features, or whose columns do not fit each other,
-is left out and counted: no record can stop the trainer.
+What a task that is learned early says depends on the use of the batch: see `Use`. Features are taken as they were
+captured; a slate captured with other features, or whose columns do not fit each other, is left out and counted: no
+record can stop the trainer.
 """
 
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,11 @@ from streams.examples.records import Shown
 from streams.features.catalogue import KINDS
 from streams.training.buffered_slate import ReadySlate, TaskLabels
 
-__all__ = ["BatchOfSlates", "to_batch"]
+__all__ = ["BatchOfSlates", "Use", "to_batch"]
+
+# Of tasks learned early: `learn` takes the values that were not learned before, whether final or not; `judge` and
+# `replay` take them all, once they are final. Other tasks are the same in all uses.
+Use = Literal["learn", "judge", "replay"]
 
 FLOAT_BYTES = 4
 KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
@@ -57,7 +63,9 @@ class _Rows:
         self.items.append(items)
 
 
-def to_batch(entries: Sequence[ReadySlate], schema: FeatureSchema, tasks: Sequence[Task]) -> BatchOfSlates:
+def to_batch(
+    entries: Sequence[ReadySlate], schema: FeatureSchema, tasks: Sequence[Task], use: Use = "learn"
+) -> BatchOfSlates:
     """One slate of the batch per entry, in order; the batch has no rows when no entry fits `schema`.
 
     `y[task]` and `mask[task]` for each of `tasks`; the mask is true for rows that the task's labels name, when the
@@ -69,7 +77,9 @@ def to_batch(entries: Sequence[ReadySlate], schema: FeatureSchema, tasks: Sequen
     for entry in fitting:
         rows.add(entry.slate.shown)
     sizes = np.array([len(items) for items in rows.items], np.int64)
-    labels, censored = _labels(fitting, rows.items, tasks)
+    columns = _Columns.empty(sum(map(len, rows.items)), tasks)
+    for entry, held, start in zip(fitting, rows.items, (np.cumsum(sizes) - sizes).tolist(), strict=True):
+        columns.fill(entry, held, start, use)
     batch = Batch.from_arrays(
         user_SU=_floats(rows.user, len(schema.user)),
         item_NI=_floats(rows.item, len(schema.item)),
@@ -77,9 +87,11 @@ def to_batch(entries: Sequence[ReadySlate], schema: FeatureSchema, tasks: Sequen
         slate_N=np.repeat(np.arange(len(fitting)), sizes),
         position_N=np.array(rows.positions, np.int64),
         kind_N=np.array(rows.kinds, np.int64),
-        labels=labels,
-        censored=censored,
+        labels=columns.y,
+        censored=columns.censored,
+        is_early=columns.is_early,
     )
+    batch = batch.as_replay() if use == "replay" else batch
     return BatchOfSlates(batch, [entry.slate.user_id for entry in fitting], len(entries) - len(fitting))
 
 
@@ -110,25 +122,41 @@ def _floats(parts: Sequence[bytes], width: int) -> NDArray[np.float32]:
     return np.frombuffer(b"".join(parts), "<f4").reshape(-1, width)
 
 
-def _labels(
-    entries: Sequence[ReadySlate], items: Sequence[list[str]], tasks: Sequence[Task]
-) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
-    """float32[N] per task, NaN where not known, and which dwell times are lower bounds."""
-    num_rows = sum(map(len, items))
-    columns = {task.name: np.full(num_rows, np.nan, np.float32) for task in tasks}
-    censored = np.zeros(num_rows, np.bool_)
-    start = 0
-    for entry, held in zip(entries, items, strict=True):
+@dataclass(slots=True)
+class _Columns:
+    """float32[N] per task, NaN where not known; which dwell times are lower bounds; which labels are not final."""
+
+    y: dict[str, NDArray[np.float32]]
+    censored: NDArray[np.bool_]
+    is_early: dict[str, NDArray[np.bool_]]
+
+    @classmethod
+    def empty(cls, num_rows: int, tasks: Sequence[Task]) -> Self:
+        """Nothing known."""
+        return cls(
+            y={task.name: np.full(num_rows, np.nan, np.float32) for task in tasks},
+            censored=np.zeros(num_rows, np.bool_),
+            is_early={task.name: np.zeros(num_rows, np.bool_) for task in tasks if task.is_early},
+        )
+
+    def fill(self, entry: ReadySlate, held: list[str], start: int, use: Use) -> None:
+        """Labels of one slate, whose rows `held` begin at `start`."""
         for task in entry.tasks:
             labels = entry.slate.labels[task]
-            if task not in columns or not labels.items or not _is_whole(labels):
+            if task not in self.y or not labels.items or not _is_whole(labels):
                 continue
             rows, known = _places(held, labels, start)
-            columns[task][rows] = [labels.values[k] for k in known]
+            values = np.array([labels.values[k] for k in known], np.float32)
+            if task in self.is_early:
+                if use == "learn":
+                    self.is_early[task][rows] = not labels.is_closed
+                    since = np.array(labels.since or [entry.seq] * len(labels.items))[list(known)]
+                    values = np.where(since > entry.learned_seq, values, np.float32(np.nan))
+                elif not labels.is_closed:
+                    continue
+            self.y[task][rows] = values
             if labels.censored is not None:
-                censored[rows] = [labels.censored[k] for k in known]
-        start += len(held)
-    return columns, censored
+                self.censored[rows] = [labels.censored[k] for k in known]
 
 
 def _is_whole(labels: TaskLabels) -> bool:

@@ -18,7 +18,7 @@ from models.tasks import CLICK_TASK, Task
 from streams.settings import TrainingSettings
 from streams.training.buffered_slate import ReadySlate
 from streams.training.evidence import Evidence, groups_of
-from streams.training.examples_to_batch import BatchOfSlates, to_batch
+from streams.training.examples_to_batch import BatchOfSlates, Use, to_batch
 from streams.training.gate import WINDOW_ROUNDS, GateReport, judge
 from streams.training.judged_rows import Predictions, evidence_of, fallback, predict, to_numpy
 from streams.training.live_watch import LiveReport
@@ -108,6 +108,7 @@ class Learner:
         self.window: list[Evidence] = []
         self.to_beat = ""
         self._settings, self._schema, self._tasks = settings, schema, tuple(tasks)
+        self._early = frozenset(task.name for task in tasks if task.is_early)
 
     def crown(self, champion: Ranker | None, to_beat: str = "") -> None:
         """Another champion (None: there is none) is the one to beat: what was seen of the one before says nothing."""
@@ -117,7 +118,7 @@ class Learner:
         """Learn the entries (oldest first) and judge on the newest share of them. `replay` samples older slates."""
         steps_skipped = self.tuner.num_skipped
         this = _Round(np.random.default_rng([self._settings.seed, number]), replay)
-        plan = plan_round(entries, self._settings.judge_frac)
+        plan = plan_round(entries, self._settings.judge_frac, self._early)
         for ranker in (self.champion, self.former):
             if ranker is not None:
                 ranker.to(self.tuner.device)
@@ -126,7 +127,7 @@ class Learner:
         self._learn(plan.learned, this)
         self.tuner.refit()
         challenger = self.tuner.serving_model()
-        gate = self._judge(first_labels(plan.judged), challenger, this)
+        gate = self._judge(first_labels(plan.judged, self._early), challenger, this)
         self._learn(plan.judged, this)
         return RoundReport(
             num_slates=len(plan.learned) + len(plan.judged),
@@ -146,39 +147,43 @@ class Learner:
     def _learn(self, slates: Sequence[ReadySlate], this: _Round) -> None:
         for start in range(0, len(slates), STEP_SLATES):
             of_step = slates[start : start + STEP_SLATES]
-            self._predict(first_labels(of_step), this)
+            self._predict(first_labels(of_step, self._early), this)
             new = self._batch(of_step)
             this.num_skipped += new.num_skipped
-            old = self._batch(cap_users(this.replay(self._settings.replay_slates, this.rng), MIN_REPLAYED))
+            older = this.replay(self._settings.replay_slates, this.rng)
+            old = self._batch(cap_users(older, MIN_REPLAYED), "replay")
             if not new.batch.num_rows:
                 continue
-            found = self.tuner.learn(Batch.concat([new.batch, old.batch.as_replay()]))
+            found = self.tuner.learn(Batch.concat([new.batch, old.batch]))
             if found:
                 this.losses.append(found)
 
     def _predict(self, slates: Sequence[ReadySlate], this: _Round) -> None:
-        """Predict rows with labels that nothing has learned from, and calibrate on them."""
-        found = self._batch(slates)
+        """Predict rows with labels that nothing has learned from, and calibrate on them.
+
+        Measured is what is final; of tasks learned early the model has seen those rows when they were not.
+        """
+        found, final = self._batch(slates), self._batch(slates, "judge")
         if not found.batch.num_rows:
             return
         batch = found.batch.to(self.tuner.device)
         champion = None if self.champion is None else predict(self.champion, batch)
         live = to_numpy(self.tuner.predict_then_calibrate(batch), self._tasks)
-        this.seen.append(PredictedBatch(found.batch, live, champion))
+        this.seen.append(PredictedBatch(final.batch, live, champion))
         if champion is not None:
-            this.training.append(self._evidence(found, champion, live))
+            this.training.append(self._evidence(final, champion, live))
             if self.former is not None:
-                this.served.append(self._evidence(found, predict(self.former, batch), champion))
+                this.served.append(self._evidence(final, predict(self.former, batch), champion))
 
-    def _batch(self, entries: Sequence[ReadySlate]) -> BatchOfSlates:
-        return to_batch(entries, self._schema, self._tasks)
+    def _batch(self, entries: Sequence[ReadySlate], use: Use = "learn") -> BatchOfSlates:
+        return to_batch(entries, self._schema, self._tasks, use)
 
     def _evidence(self, found: BatchOfSlates, before: Predictions, after: Predictions) -> Evidence:
         return evidence_of(self._tasks, found.batch, before, after, groups_of(found.user_ids))
 
     def _judge(self, slates: Sequence[ReadySlate], challenger: Ranker, this: _Round) -> GateReport:
         """The judging rows are the challenger's own; the model in training predicted those learned before them."""
-        found = self._batch(slates)
+        found = self._batch(slates, "judge")
         if not found.batch.num_rows:
             return GateReport(is_promoted=False, reason="no rows to judge on; at least two new slates are needed")
         batch = found.batch.to(self.tuner.device)

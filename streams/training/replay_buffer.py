@@ -127,7 +127,7 @@ class ReplayBuffer:
             seqs = self._ready.after(after_seq, limit)
         seqs = seqs if through_seq is None else seqs[: bisect_right(seqs, through_seq)]
         found = [(seq, slate, _tasks_at(head, seq)) for seq, head, slate in self._read(seqs)]
-        return [ReadySlate(seq, slate, tasks) for seq, slate, tasks in found if tasks]
+        return [ReadySlate(seq, slate, tasks, after_seq) for seq, slate, tasks in found if tasks]
 
     def num_ready(self, after_seq: int) -> int:
         """How many entries `ready` would give without a limit."""

@@ -1,10 +1,11 @@
 """Which slates of a round are learned first, and which only judge the challenger. Pure.
 
 Several entries of one slate become one. Labels that correct what was learned before are learned again, but never
-judge and never calibrate: the rows they belong to have been seen.
+judge and never calibrate: the rows they belong to have been seen. Tasks learned early (`early`) are seen by all: what
+of them is new, and what final, is decided where the batch is made (examples_to_batch.py).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from streams.training.buffered_slate import FIRST_TASK, ReadySlate
@@ -29,11 +30,11 @@ class RoundPlan:
     num_capped: int = 0
 
 
-def plan_round(entries: Sequence[ReadySlate], judge_frac: float) -> RoundPlan:
+def plan_round(entries: Sequence[ReadySlate], judge_frac: float, early: Collection[str] = ()) -> RoundPlan:
     """The newest `judge_frac` of the slates with first labels judge; the rest, and mere corrections, are learned."""
     merged = _merged(entries)
     slates = cap_users(merged)
-    places = [place for place, slate in enumerate(slates) if _first_tasks(slate)]
+    places = [place for place, slate in enumerate(slates) if _first_tasks(slate, early)]
     most = int(len(places) * MAX_JUDGE_FRAC)
     num = min(max(1, int(len(places) * judge_frac)), most)
     while num < most and _num_clicks(slates[place] for place in places[-num:]) < MIN_CLICKS:
@@ -46,9 +47,9 @@ def plan_round(entries: Sequence[ReadySlate], judge_frac: float) -> RoundPlan:
     )
 
 
-def first_labels(slates: Iterable[ReadySlate]) -> list[ReadySlate]:
+def first_labels(slates: Iterable[ReadySlate], early: Collection[str] = ()) -> list[ReadySlate]:
     """The slates with only those tasks whose labels are new; slates without such a task are left out."""
-    return [replace(slate, tasks=tasks) for slate in slates if (tasks := _first_tasks(slate))]
+    return [replace(slate, tasks=tasks) for slate in slates if (tasks := _first_tasks(slate, early))]
 
 
 def _merged(entries: Sequence[ReadySlate]) -> list[ReadySlate]:
@@ -61,14 +62,14 @@ def _merged(entries: Sequence[ReadySlate]) -> list[ReadySlate]:
     return list(found.values())
 
 
-def _first_tasks(slate: ReadySlate) -> tuple[str, ...]:
-    return tuple(task for task in slate.tasks if slate.slate.labels[task].revision <= 1)
+def _first_tasks(slate: ReadySlate, early: Collection[str]) -> tuple[str, ...]:
+    return tuple(task for task in slate.tasks if task in early or slate.slate.labels[task].revision <= 1)
 
 
 def _num_clicks(slates: Iterable[ReadySlate]) -> int:
     return sum(
         value > 0
         for slate in slates
-        if FIRST_TASK in _first_tasks(slate)
+        if FIRST_TASK in _first_tasks(slate, ())
         for value in slate.slate.labels[FIRST_TASK].values
     )

@@ -40,13 +40,29 @@ def test_the_oldest_slates_leave_first_whenever_they_are_due() -> None:
 def test_windows_close_when_the_watermark_reaches_their_end_in_the_order_of_tasks() -> None:
     shown, found = slate(TEA), []
     for after_s in (9.999, 10, 30, 30, 100):
-        closed = close_due(shown, SHOWN_MS + int(after_s * 1000), PLAN)
-        found.append((closed, (next_deadline_ms(shown, PLAN) - SHOWN_MS) / 1000))
+        due = close_due(shown, SHOWN_MS + int(after_s * 1000), PLAN)
+        shown.revisions |= dict.fromkeys(due, 1)
+        found.append((due, (next_deadline_ms(shown, PLAN) - SHOWN_MS) / 1000))
     assert found == [
-        ([], 10), (["click"], 20), (["dwell", "cart", "dislike", "quick_back"], 60), ([], 60),
+        ([], 10), (["click", "order"], 20), (["dwell", "cart", "dislike", "quick_back"], 60), ([], 60),
         (["order", "order_cancelled"], 60),
     ]  # fmt: skip
     assert retained_until_ms(shown, PLAN) == SHOWN_MS + 60_000
+
+
+def test_a_task_learned_early_is_sent_with_the_clicks_and_again_when_its_window_is_over() -> None:
+    shown, found = slate(TEA, ALE), []
+    for after_ms in (10_000, 60_000):
+        for task in close_due(shown, SHOWN_MS + after_ms, PLAN):
+            record = labels_record(shown, task, IDS, SHOWN_MS + after_ms, PLAN)
+            if task == "order" and record is not None:
+                found.append((after_ms, record.revision, record.values, record.is_closed))
+    assert found == [(10_000, 1, [0.0, 0.0], False), (60_000, 2, [0.0, 0.0], True)]
+
+
+def test_a_task_learned_early_is_sent_once_when_both_its_times_are_past() -> None:
+    due = close_due(slate(TEA), SHOWN_MS + 10**6, PLAN)
+    assert due == [task.name for task in DEFAULT_TASKS]
 
 
 def test_a_slate_that_is_never_shown_closes_nothing_and_is_kept_half_an_hour() -> None:
@@ -83,6 +99,7 @@ def test_labels_cover_all_places_and_their_revision_grows() -> None:
             revision=revision,
             items=["tea", "ale"],
             values=values,
+            is_closed=False,
             shown_at_ms=SHOWN_MS,
             watermark_ms=SHOWN_MS + 9,
         )
@@ -113,6 +130,8 @@ def test_dwell_without_any_visit_is_not_sent() -> None:
 
 
 def test_a_task_that_nobody_answered_is_sent_as_zeros() -> None:
-    record = labels_record(slate(TEA, ALE), "order", IDS, 0, PLAN)
+    shown = slate(TEA, ALE)
+    close_due(shown, SHOWN_MS + 10**6, PLAN)
+    record = labels_record(shown, "order", IDS, 0, PLAN)
     assert record is not None
     assert (record.values, record.censored, record.is_closed) == ([0.0, 0.0], None, True)

@@ -37,7 +37,7 @@ def shown(
 
 def labels(
     slate_id: str, task: str, values: dict[str, float], *, revision: int = 1, at_ms: int = START_MS, user_id: str = "u",
-    censored: list[bool] | None = None,
+    censored: list[bool] | None = None, is_closed: bool = True,
 ) -> Labels:  # fmt: skip
     return Labels(
         slate_id=slate_id,
@@ -47,6 +47,7 @@ def labels(
         items=list(values),
         values=[float(value) for value in values.values()],
         censored=censored,
+        is_closed=is_closed,
         shown_at_ms=at_ms,
         watermark_ms=at_ms,
     )

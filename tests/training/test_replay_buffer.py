@@ -13,13 +13,18 @@ from tests.training.slates import START_MS, labels, shown
 
 
 def content(buffer: ReplayBuffer) -> list[tuple[object, ...]]:
-    """All that can be learned, whatever the order of arrival: slates, and tasks as if each were ready once."""
+    """All that can be learned, whatever the order of arrival: slates, and tasks as if each were ready once.
+
+    Since when a value is known does depend on the order.
+    """
     found: dict[tuple[str, str], ReadySlate] = {}
     tasks: dict[tuple[str, str], list[str]] = {}
     for entry in buffer.ready(0, 1000):
         key = (entry.slate.user_id, entry.slate.slate_id)
         found[key] = entry
         tasks.setdefault(key, []).extend(entry.tasks)
+        for held in entry.slate.labels.values():
+            held.since = []
     return [(key, found[key].slate, sorted(tasks[key])) for key in sorted(found)]
 
 
@@ -34,8 +39,8 @@ def test_a_slate_is_ready_once_its_click_labels_are_in_and_brings_the_tasks_that
     assert (entry.seq, entry.tasks) == (1, ("cart", "click"))
     assert (entry.slate.user_id, entry.slate.slate_id, entry.slate.shown) == ("u", "s", (shown("s"),))
     assert entry.slate.labels == {
-        "cart": TaskLabels(1, ["a", "b"], [1, 0], None, START_MS),
-        "click": TaskLabels(1, ["a", "b"], [1, 0], None, START_MS),
+        "cart": TaskLabels(1, ["a", "b"], [1, 0], None, START_MS, since=[1, 1]),
+        "click": TaskLabels(1, ["a", "b"], [1, 0], None, START_MS, since=[1, 1]),
     }
 
 
@@ -59,7 +64,22 @@ def test_an_older_revision_and_one_that_says_the_same_are_no_news(open_buffer: O
         labels("s", "click", {"a": 0, "b": 0}, revision=2),
     )
     assert report == AppendReport(3, 0, 0)
-    assert buffer.ready(0, 10)[0].slate.labels["click"] == TaskLabels(3, ["a", "b"], [1, 0], None, START_MS)
+    assert buffer.ready(0, 10)[0].slate.labels["click"] == TaskLabels(
+        3, ["a", "b"], [1, 0], None, START_MS, since=[1, 1]
+    )
+
+
+def test_labels_say_since_which_entry_each_item_has_its_value(open_buffer: OpenBuffer) -> None:
+    """What a label learned early still has to teach: the orders that came since, and at the end nothing."""
+    buffer = open_buffer()
+    early = labels("s", "order", {"a": 0, "b": 0}, is_closed=False)
+    put(buffer, shown("s"), labels("s", "click", {"a": 1, "b": 1}), early)
+    put(buffer, labels("s", "order", {"a": 0, "b": 1}, revision=2, is_closed=False))
+    put(buffer, labels("s", "order", {"a": 1, "b": 1}, revision=3, is_closed=False))
+    put(buffer, labels("s", "order", {"a": 1, "b": 1}, revision=4))
+    (entry,) = buffer.ready(3, 10)
+    assert (entry.seq, entry.learned_seq, entry.tasks) == (5, 3, ("order",))
+    assert (entry.slate.labels["order"].since, entry.slate.labels["order"].is_closed) == ([4, 3], True)
 
 
 def test_a_visit_that_ended_is_news_though_it_grew_no_longer(open_buffer: OpenBuffer) -> None:

@@ -32,9 +32,10 @@ def test_one_slate_gives_one_shown_and_labels_when_each_window_closes(open_engin
     assert [(s.slate_id, s.items, s.positions, s.part) for s in shown] == [("s1", ["i1", "i2"], [0, 1], 0)]
     assert labels(outputs) == [
         ("click", 1, ["i1", "i2"], [0.0, 1.0]),
+        ("order", 1, ["i1", "i2"], [0.0, 0.0]),
         ("dwell", 1, ["i2"], [3.0]),
         ("cart", 1, ["i1", "i2"], [0.0, 1.0]),
-        ("order", 1, ["i1", "i2"], [0.0, 0.0]),
+        ("order", 2, ["i1", "i2"], [0.0, 0.0]),
         ("dislike", 1, ["i1", "i2"], [0.0, 0.0]),
     ]
 
@@ -60,8 +61,24 @@ def test_a_late_click_is_sent_as_a_correction_after_the_window_closed(open_engin
     )
     store.close()
 
-    assert labels(outputs) == [("click", 1, ["i1", "i2"], [0.0, 0.0]), ("click", 2, ["i1", "i2"], [1.0, 0.0])]
+    assert labels(outputs) == [
+        ("click", 1, ["i1", "i2"], [0.0, 0.0]),
+        ("order", 1, ["i1", "i2"], [0.0, 0.0]),
+        ("click", 2, ["i1", "i2"], [1.0, 0.0]),
+    ]
     assert outputs.counts["late"] == 1
+
+
+def test_an_order_before_its_window_ends_is_sent_at_once_when_orders_are_learned_early(
+    open_engine: Open, tmp_path: Path
+) -> None:
+    engine, store = open_engine(tmp_path / "state")
+    order = event("order", 40, item_id="i1", slate_id="s1")
+    outputs = engine.process(records([impression(0, "i1", "i2"), event("view", 38, item_id="i9"), order]))
+    store.close()
+
+    sent = [r for r in decoded(outputs) if isinstance(r, Labels) and r.task == "order"]
+    assert [(r.revision, r.values, r.is_closed) for r in sent] == [(1, [0.0, 0.0], False), (2, [1.0, 0.0], False)]
 
 
 def test_a_click_after_its_window_counts_but_labels_nothing(open_engine: Open, tmp_path: Path) -> None:
@@ -70,7 +87,7 @@ def test_a_click_after_its_window_counts_but_labels_nothing(open_engine: Open, t
     total = engine.state.user("u1").totals[2]
     store.close()
 
-    assert labels(outputs) == [("click", 1, ["i1"], [0.0])]
+    assert labels(outputs) == [("click", 1, ["i1"], [0.0]), ("order", 1, ["i1"], [0.0])]
     assert total == 1
 
 
