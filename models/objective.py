@@ -123,7 +123,8 @@ class Objective(nn.Module):
             loss = LOSSES[task.loss](_scores(task, logits[task.name]), targets[task.name])
             rates = self.rates_of(task.name)
             # What never came true teaches its rate alone, which calibration follows: its pull would be all noise.
-            losses[task.name] = loss / rates.cost().float() * rates.positives_K.any()
+            can_teach = rates.positives_K.any() | ~rates.rows_K.any()
+            losses[task.name] = loss / rates.cost().float() * can_teach
             total = total + task.loss_weight * factor * losses[task.name]
         if self.config.ranking_weight and CLICK_TASK in targets:
             losses["click_ranking"] = LOSSES[self.config.ranking_loss](logits[CLICK_TASK], targets[CLICK_TASK])
