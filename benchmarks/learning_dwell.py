@@ -63,7 +63,7 @@ def _predicted(shop: Block, loss: str, seed: int) -> tuple[Float64, Float64, Flo
         if start >= SCORED_FROM * num_slates:
             found.append(_expected(learner.tuner.serving_model(), new))
         learner.learn([new], start, lambda slates: shop.take(slates).batch())
-        learner.tuner.refit_thresholds()
+        learner.tuner.refit()
     log_s_N, seconds_N, y_N = (np.concatenate(column) for column in zip(*found, strict=True))
     return log_s_N, seconds_N, y_N
 

@@ -122,10 +122,10 @@ class Objective(nn.Module):
         for task, factor in zip(self.tasks, self.balancer.factors(), strict=True):
             loss = LOSSES[task.loss](_scores(task, logits[task.name]), targets[task.name])
             rates = self.rates_of(task.name)
+            losses[task.name] = loss / rates.cost().float()
             # What never came true teaches its rate alone, which calibration follows: its pull would be all noise.
             can_teach = rates.positives_K.any() | ~rates.rows_K.any()
-            losses[task.name] = loss / rates.cost().float() * can_teach
-            total = total + task.loss_weight * factor * losses[task.name]
+            total = total + task.loss_weight * factor * can_teach * losses[task.name]
         if self.config.ranking_weight and CLICK_TASK in targets:
             losses["click_ranking"] = LOSSES[self.config.ranking_loss](logits[CLICK_TASK], targets[CLICK_TASK])
             total = total + self.config.ranking_weight * losses["click_ranking"]

@@ -1,6 +1,5 @@
 """A log worked through without Kafka: what it gives to score, to learn, and as a table."""
 
-
 import numpy as np
 import orjson
 import pytest
