@@ -1,17 +1,14 @@
 """What serves is watched: a version that is surely worse than one before it is taken back, whoever let it out."""
 
-import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
-from models.checkpoint import load, save
 from streams.settings import Settings
 from streams.training.learner import RoundReport
 from streams.training.live_watch import WATCH_ROUNDS
 from tests.training.taste_world import ready_slates
-from tests.training.trainers import PER_ROUND, Trainer
+from tests.training.trainers import PER_ROUND, Trainer, sabotage
 
 NUM_BEFORE, NUM_AFTER = 8, 8
 
@@ -21,23 +18,10 @@ def fed(trainer: Trainer, num_rounds: int, seed: int) -> list[RoundReport]:
     return trainer.reports()
 
 
-def sabotage(trainer: Trainer) -> int:
-    """The version that was just published loses what it learned of clicks, after the gate has seen it; returns it."""
-    registry, hashes = trainer.rounds.registry, trainer.rounds.hashes
-    version = registry.champions().version
-    facts, ranker = registry.about(version), load(registry.path(version), *hashes).ranker
-    with torch.no_grad():
-        for name, rows in ranker.output_rows("click").items():
-            ranker.get_parameter(name)[rows] *= -1
-    shutil.rmtree(registry.path(version))
-    save(registry.path(version), ranker, version=version, schema_hash=hashes[0], task_hash=hashes[1], extra=facts)
-    trainer.reopen()
-    return version
-
-
 def sabotaged_run(trainer: Trainer) -> tuple[int, list[RoundReport]]:
     fed(trainer, NUM_BEFORE, 1)
-    version = sabotage(trainer)
+    version = sabotage(trainer.rounds.registry, trainer.rounds.hashes)
+    trainer.reopen()
     return version, fed(trainer, NUM_AFTER, 2)
 
 
@@ -79,7 +63,8 @@ def test_a_trainer_that_restarts_after_every_round_watches_and_takes_back_the_sa
     _, straight = sabotaged_run(trainer)
     other = Trainer(trainer_settings.model_copy(update={"data_dir": tmp_path / "other"}))
     fed(other, NUM_BEFORE, 1)
-    sabotage(other)
+    sabotage(other.rounds.registry, other.rounds.hashes)
+    other.reopen()
     other.feed(ready_slates(NUM_AFTER * PER_ROUND, 2))
     found = []
     for _ in range(NUM_AFTER):

@@ -1,17 +1,32 @@
 """Buffer and rounds in one data folder, fed with ready slates, as the tests of rounds and versions want them."""
 
+import shutil
 from collections.abc import Sequence
 
 import torch
 
+from models.checkpoint import load, save
 from streams.examples.records import Labels
 from streams.settings import Settings
 from streams.training.buffered_slate import ReadySlate
 from streams.training.learner import RoundReport
+from streams.training.registry import Registry
 from streams.training.replay_buffer import ReplayBuffer
 from streams.training.rounds import Rounds
 
 PER_ROUND = 64
+
+
+def sabotage(registry: Registry, hashes: tuple[str, str]) -> int:
+    """The champion on disk loses what it learned of clicks, after the gate has seen it; returns its version."""
+    version = registry.champions().version
+    facts, ranker = registry.about(version), load(registry.path(version), *hashes).ranker
+    with torch.no_grad():
+        for name, rows in ranker.output_rows("click").items():
+            ranker.get_parameter(name)[rows] *= -1
+    shutil.rmtree(registry.path(version))
+    save(registry.path(version), ranker, version=version, schema_hash=hashes[0], task_hash=hashes[1], extra=facts)
+    return version
 
 
 class Trainer:
