@@ -18,7 +18,7 @@ from streams.training.learner import Learner, RoundReport
 from streams.training.registry import Registry
 from streams.training.replay_buffer import ReplayBuffer
 from streams.training.succession import Succession
-from streams.training.trainer_state import Progress, load_state, save_state
+from streams.training.trainer_state import RETRAIN, Progress, load_state, save_state
 
 __all__ = ["Rounds"]
 
@@ -38,16 +38,25 @@ class Rounds:
         self.succession = Succession(self.registry, self.learner, self.hashes, settings.training.seed)
         self.progress = Progress(0, 0, *self.hashes)
         self._folder = settings.data_dir / "trainer"
-        found = load_state(self._folder, *self.hashes)
-        if found is not None:
-            tensors, self.progress = found
-            self.learner.tuner.load_state_dict(tensors)
-            self.succession.resume(self.progress, tensors)
-        else:
+        if not self._resume():
             self.succession.follow()
         if self.progress.cursor > buffer.last_seq:
             log.warning("buffer_is_new", cursor=self.progress.cursor, last_seq=buffer.last_seq)
             self.progress = replace(self.progress, cursor=0)
+
+    def _resume(self) -> bool:
+        """Go on from the saved state; False when there is none, or none that fits this code: an empty model starts."""
+        found = load_state(self._folder, *self.hashes)
+        if found is None:
+            return False
+        try:
+            self.learner.tuner.load_state_dict(found[0])
+        except ValueError as error:
+            log.warning("trainer_state_refused", folder=str(self._folder), reason=f"{error}; {RETRAIN}")
+            return False
+        self.progress = found[1]
+        self.succession.resume(self.progress, found[0])
+        return True
 
     @property
     def num_waiting(self) -> int:

@@ -14,11 +14,15 @@ import torch
 from models.checkpoint import read_tensors, write_tensors
 from models.checkpoint_errors import CheckpointError
 
-__all__ = ["Progress", "load_state", "save_state"]
+__all__ = ["RETRAIN", "Progress", "load_state", "save_state"]
 
 log = structlog.get_logger(__name__)
 # A newest state that is damaged on disk leaves the one before it.
 KEEP = 2
+RETRAIN = (
+    "an empty model learns from here on: stop the trainer and run `freshrank trainer --bootstrap` to retrain from "
+    "history, or deploy what wrote it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,7 @@ def load_state(folder: Path, feature_schema: str, tasks: str) -> tuple[dict[str,
                 "trainer_state_refused",
                 folder=str(candidate),
                 reason=f"made for features {progress.feature_schema} and tasks {progress.tasks}; this code and these "
-                f"settings have features {feature_schema} and tasks {tasks}; an empty model learns from here on: stop "
-                "the trainer and run `freshrank trainer --bootstrap` to retrain from history, or deploy what wrote it",
+                f"settings have features {feature_schema} and tasks {tasks}; {RETRAIN}",
             )
             return None
         return tensors, progress

@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 import torch
+from structlog.testing import capture_logs
 
+from models.checkpoint import read_tensors, write_tensors
 from streams.settings import Settings
 from streams.training.trainer_state import Progress
 from tests.training.taste_world import ready_slates
@@ -106,3 +108,18 @@ def test_a_buffer_that_was_removed_is_learned_from_its_beginning(trainer: Traine
     assert trainer.rounds.progress == Progress(0, 1, *trainer.rounds.hashes)
     trainer.feed(ready_slates(PER_ROUND, seed=1))
     assert len(trainer.run_due()) == 1
+
+
+def test_a_state_of_another_shape_is_refused_and_an_empty_model_learns_from_the_buffer(trainer: Trainer) -> None:
+    trainer.feed(ready_slates(2 * PER_ROUND))
+    trainer.run_due()
+    newest = max((trainer.settings.data_dir / "trainer").iterdir())
+    tensors, facts = read_tensors(newest)
+    shutil.rmtree(newest)
+    write_tensors(newest, {n: t for n, t in tensors.items() if n != "ranker.first.weight_OF"}, facts)
+    with capture_logs() as logs:
+        trainer.reopen()
+    refusal = next(entry["reason"] for entry in logs if entry["event"] == "trainer_state_refused")
+    assert "ranker.first.weight_OF" in refusal
+    assert "freshrank trainer --bootstrap" in refusal
+    assert (trainer.rounds.progress.num_rounds, trainer.rounds.num_waiting) == (0, 2 * PER_ROUND)
