@@ -12,6 +12,7 @@ from models.list_metrics import gauc, mrr, ndcg_at_k
 __all__ = [
     "accuracy",
     "auc",
+    "average_precision",
     "ece",
     "f1",
     "gauc",
@@ -34,6 +35,19 @@ XAUC_BLOCK_ROWS = 1024
 def auc(y: Floats, p: Floats) -> float:
     """Area under the ROC curve: the share of (1, 0) pairs in order, ties half. NaN when all labels are equal."""
     return float(gauc(y, p, np.zeros(len(y), dtype=np.int64)))
+
+
+def average_precision(y: Floats, p: Floats) -> float:
+    """Mean precision at the places of the positives, highest `p` first; equal predictions are one place.
+
+    NaN without a positive, where scikit-learn says 0 and warns.
+    """
+    order = np.argsort(-p.astype(np.float64), kind="stable")
+    hits, is_last = np.cumsum(y[order] > 0), np.append(np.diff(p[order]) != 0, np.ones(min(len(p), 1), dtype=bool))
+    if not len(hits) or not hits[-1]:
+        return float("nan")
+    hits, places = hits[is_last], np.flatnonzero(is_last) + 1
+    return float((np.diff(hits, prepend=0) * hits / places).sum() / hits[-1])
 
 
 def log_loss(y: Floats, p: Floats) -> float:

@@ -19,7 +19,9 @@ from streams.training.buffered_slate import ReadySlate
 from streams.training.examples_to_batch import to_batch
 from streams.training.history import History
 from streams.training.judged_rows import predict, to_numpy
-from streams.training.progressive import PredictedBatch, progressive_metrics
+from streams.training.predicted_rows import PredictedBatch
+from streams.training.prediction_cells import RoundCells, round_cells
+from streams.training.progressive import progressive_metrics
 from streams.training.round_plan import first_labels
 
 __all__ = ["BootstrapReport", "Patience", "learn_history"]
@@ -47,7 +49,7 @@ class BootstrapReport:
 
     `curve`: validation loss (weighted normalised entropies) after so many passes. Metrics: `train` of the first pass,
     before each row was learned; `validation` and `test` of the best weights, standing still; `test_in_stream` of each
-    test row before it was learned, as the model serves.
+    test row before it was learned, as the model serves; `cells`: its predictions as counts, for the history of rounds.
     """
 
     num_train: int
@@ -63,10 +65,11 @@ class BootstrapReport:
     validation: Metrics = field(default_factory=dict)
     test: Metrics = field(default_factory=dict)
     test_in_stream: Metrics = field(default_factory=dict)
+    cells: RoundCells = field(default_factory=RoundCells)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+        """Plain values of all but the cells."""
+        return {name: value for name, value in asdict(self).items() if name != "cells"}
 
 
 def learn_history(tuner: FineTuner, history: History, patience: Patience, tell: Tell) -> BootstrapReport:
@@ -95,6 +98,7 @@ class _Bootstrap:
         self._in_stream(self._history.validation)
         seen = self._in_stream(self._history.test)
         report.test_in_stream = progressive_metrics(seen, self._tasks)
+        report.cells = round_cells(seen, self._tasks)
         self._tuner.refit()
         report.num_steps_skipped = self._tuner.num_skipped
         return report
@@ -134,9 +138,10 @@ class _Bootstrap:
         if not found.batch.num_rows:
             return
         if seen is not None:
-            new = to_batch(first_labels(entries), self._schema, self._tasks).batch
-            if new.num_rows:
-                seen.append(PredictedBatch(new, to_numpy(self._tuner.predict_then_calibrate(new), self._tasks), None))
+            new = to_batch(first_labels(entries), self._schema, self._tasks)
+            if new.batch.num_rows:
+                predictions = to_numpy(self._tuner.predict_then_calibrate(new.batch), self._tasks)
+                seen.append(PredictedBatch(new.batch, new.shown_at_ms_S, predictions, None))
             self._report.num_learned += found.batch.num_slates
         self._tuner.learn(found.batch if seen is not None else found.batch.as_replay())
 
@@ -160,9 +165,10 @@ class _Bootstrap:
         """Metrics of the averaged, calibrated model as it stands, by task."""
         ranker, seen = self._tuner.serving_model(), []
         for block in self._history.blocks(part):
-            batch = to_batch(block, self._schema, self._tasks).batch
-            if batch.num_rows:
-                seen.append(PredictedBatch(batch, predict(ranker, batch.to(self._tuner.device)), None))
+            found = to_batch(block, self._schema, self._tasks)
+            if found.batch.num_rows:
+                predictions = predict(ranker, found.batch.to(self._tuner.device))
+                seen.append(PredictedBatch(found.batch, found.shown_at_ms_S, predictions, None))
         return progressive_metrics(seen, self._tasks)
 
 

@@ -20,6 +20,7 @@ from streams.training.history import History, split_by_time
 from streams.training.learner import Learner, RoundReport
 from streams.training.registry import Registry
 from streams.training.replay_buffer import ReplayBuffer
+from streams.training.round_journal import RoundJournal
 from streams.training.trainer_state import Progress, save_state
 
 __all__ = ["Bootstrapped", "run_bootstrap"]
@@ -80,11 +81,15 @@ def _learn_and_publish(
         gate=GateReport(is_promoted=True, reason="retrained from history, without a gate"),
         challenger=tuner.serving_model().to("cpu"),
         served=Evidence(),
+        cells=report.cells,
     )
     registry = Registry(settings.data_dir / "models", settings.training.keep_versions)
     told = {**facts.as_json(), "bootstrap": report.as_json()}
     extra = {"round": 0, "cause": "bootstrap", "published_at_ms": published_at_ms, "report": told}
     version = registry.publish(facts.challenger, extra)
+    journal = RoundJournal(settings.data_dir, tasks, next_round=0)
+    journal.write(facts, 0, version, published_at_ms)
+    journal.close()
     progress = Progress(history.buffer.last_seq, 0, schema.hash, task_hash(tasks), champion=version)
     save_state(settings.data_dir / "trainer", tuner.state_dict(), progress)
     return Bootstrapped(version, report)

@@ -32,10 +32,14 @@ KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 
 @dataclass(frozen=True, slots=True)
 class BatchOfSlates:
-    """`user_ids[s]` is the user of slate s of the batch. `num_skipped`: slates that do not fit the schema."""
+    """Slate s of the batch is of user `user_ids[s]` and was shown at `shown_at_ms_S[s]`.
+
+    `num_skipped`: slates that do not fit the schema.
+    """
 
     batch: Batch
     user_ids: list[str]
+    shown_at_ms_S: NDArray[np.int64]
     num_skipped: int
 
 
@@ -92,7 +96,12 @@ def to_batch(
         is_early=columns.is_early,
     )
     batch = batch.as_replay() if use == "replay" else batch
-    return BatchOfSlates(batch, [entry.slate.user_id for entry in fitting], len(entries) - len(fitting))
+    return BatchOfSlates(
+        batch,
+        user_ids=[entry.slate.user_id for entry in fitting],
+        shown_at_ms_S=np.array([entry.slate.shown[0].shown_at_ms for entry in fitting], np.int64),
+        num_skipped=len(entries) - len(fitting),
+    )
 
 
 class _Fit:

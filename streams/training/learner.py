@@ -22,7 +22,9 @@ from streams.training.examples_to_batch import BatchOfSlates, Use, to_batch
 from streams.training.gate import WINDOW_ROUNDS, GateReport, judge
 from streams.training.judged_rows import Predictions, evidence_of, fallback, predict, to_numpy
 from streams.training.live_watch import LiveReport
-from streams.training.progressive import PredictedBatch, progressive_metrics
+from streams.training.predicted_rows import PredictedBatch
+from streams.training.prediction_cells import RoundCells, round_cells
+from streams.training.progressive import progressive_metrics
 from streams.training.round_plan import first_labels, plan_round
 from streams.training.score_drift import score_drift
 from streams.training.user_cap import MIN_REPLAYED, cap_users
@@ -43,7 +45,8 @@ class RoundReport:
     `num_steps_skipped`: steps whose loss or gradient was not finite. `served`: what serves on the round's rows, with
     the former champion in the champion's place; `live`: what the watch over it makes of that (live_watch.py).
     `task_weights`: what each task's loss is multiplied with after the round. `gradient_cosines["a/b"]`: how alike tasks
-    pulled the shared layer, in rounds that looked (every 200 steps).
+    pulled the shared layer, in rounds that looked (every 200 steps). `cells`: all predictions as counts, for the
+    history of rounds alone.
     """
 
     num_slates: int
@@ -58,6 +61,7 @@ class RoundReport:
     gate: GateReport
     challenger: Ranker = field(repr=False)
     served: Evidence = field(repr=False)
+    cells: RoundCells = field(repr=False)
     live: LiveReport = field(default_factory=LiveReport)
 
     def as_json(self) -> dict[str, Any]:
@@ -142,6 +146,7 @@ class Learner:
             gate=gate,
             challenger=challenger.to("cpu"),
             served=Evidence.joined(this.served),
+            cells=round_cells(this.seen, self._tasks),
         )
 
     def _learn(self, slates: Sequence[ReadySlate], this: _Round) -> None:
@@ -169,7 +174,7 @@ class Learner:
         batch = found.batch.to(self.tuner.device)
         champion = None if self.champion is None else predict(self.champion, batch)
         live = to_numpy(self.tuner.predict_then_calibrate(batch), self._tasks)
-        this.seen.append(PredictedBatch(final.batch, live, champion))
+        this.seen.append(PredictedBatch(final.batch, final.shown_at_ms_S, live, champion))
         if champion is not None:
             this.training.append(self._evidence(final, champion, live))
             if self.former is not None:

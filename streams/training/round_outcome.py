@@ -6,6 +6,7 @@ import structlog
 
 from streams.observability.metrics import TrainerMetrics
 from streams.training.learner import RoundReport
+from streams.training.round_journal import decision_of
 
 __all__ = ["tell_round"]
 
@@ -15,7 +16,7 @@ GAUGES = ("normalised_entropy", "pcoc", "auc")
 
 def tell_round(metrics: TrainerMetrics, report: RoundReport, published: int | None, seconds: float) -> dict[str, Any]:
     """Set metrics, write one log line, and return what `/status` says of the round."""
-    decision = "rolled_back" if report.live.restored else "refused" if published is None else "published"
+    decision = decision_of(report, published)
     metrics.rounds.labels(decision).inc()
     metrics.round_s.observe(seconds)
     metrics.non_finite.inc(report.num_steps_skipped)

@@ -1,8 +1,9 @@
 """The trainer's rounds: take what is due from the buffer, learn it, settle who serves (succession.py), save the state.
 
 Runs in a thread of its own, one round at a time; the event loop only asks for a round and takes its result. Order of a
-round: learn and judge, write the version, point to it, save the trainer's state; then the loop announces. After a crash
-between any two of these, `Rounds` starts from the last saved state, and the loop announces the champion again.
+round: learn and judge, write the version, point to it, record the round, save the trainer's state; then the loop
+announces. After a crash between any two of these, `Rounds` starts from the last saved state, and the loop announces the
+champion again.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from streams.training.buffered_slate import ReadySlate
 from streams.training.learner import Learner, RoundReport
 from streams.training.registry import Registry
 from streams.training.replay_buffer import ReplayBuffer
+from streams.training.round_journal import RoundJournal
 from streams.training.succession import Succession
 from streams.training.trainer_state import RETRAIN, Progress, load_state, save_state
 
@@ -43,6 +45,7 @@ class Rounds:
         if self.progress.cursor > buffer.last_seq:
             log.warning("buffer_is_new", cursor=self.progress.cursor, last_seq=buffer.last_seq)
             self.progress = replace(self.progress, cursor=0)
+        self._journal = RoundJournal(settings.data_dir, settings.labels.tasks, self.progress.num_rounds + 1)
 
     def _resume(self) -> bool:
         """Go on from the saved state; False when there is none, or none that fits this code: an empty model starts."""
@@ -76,9 +79,15 @@ class Rounds:
 
         report = self.learner.run_round(entries, replay, number)
         report, published = self.succession.after_round(report, number, published_at_ms)
+        # Before the state: a kill in between repeats the round, and its later record counts.
+        self._journal.write(report, number, published, published_at_ms)
         self.progress = Progress(through, number, *self.hashes, **self.succession.facts())
         save_state(self._folder, {**self.learner.tuner.state_dict(), **self.succession.tensors()}, self.progress)
         return report, published
+
+    def close(self) -> None:
+        """Release the files of the journal."""
+        self._journal.close()
 
     def _entries(self, num_slates: int) -> tuple[list[ReadySlate], int]:
         """The round's entries, and the sequence number up to which they go."""

@@ -101,6 +101,7 @@ class TrainerRuntime:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._in_thread(self._rounds.close)
         await asyncio.to_thread(self._thread.shutdown)
         await self._tail.stop()
         await self._sender.stop()

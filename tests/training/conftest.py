@@ -44,4 +44,4 @@ def trainer_settings(tmp_path: Path) -> Settings:
 def trainer(trainer_settings: Settings) -> Iterator[Trainer]:
     made = Trainer(trainer_settings)
     yield made
-    made.buffer.close()
+    made.close()

@@ -18,6 +18,7 @@ from streams.training.bootstrap_job import Bootstrapped, run_bootstrap
 from streams.training.buffered_slate import ReadySlate
 from streams.training.history import split_by_time
 from streams.training.replay_buffer import ReplayBuffer
+from streams.training.round_history import read_rounds
 from streams.training.rounds import Rounds
 from tests.training.buffers import OpenBuffer, learnable, put
 from tests.training.slates import START_MS
@@ -135,6 +136,17 @@ def test_the_result_is_the_champion_without_a_gate_and_the_trainer_goes_on_from_
     assert report.progressive["click"]["auc"] > 0.7
     assert report.num_slates == PER_ROUND
     trainer.buffer.close()
+
+
+def test_the_history_of_rounds_begins_anew_with_what_was_learned(
+    learned: tuple[Settings, Bootstrapped, list[str]],
+) -> None:
+    settings, done, _ = learned
+    first, *others = read_rounds(settings.data_dir / "trainer" / "rounds.jsonl")
+    told = first["round"], first["version"], first["at_ms"], first["decision"], others
+    assert told == (0, done.version, 5_000, "published", [])
+    rows = sum(cell[2] for cell in first["cells"]["click"])
+    assert rows == done.report.test_in_stream["click"]["rows"] == first["progressive"]["click"]["rows"]
 
 
 def test_other_tasks_are_refused_with_both_hashes_and_learned_from_history(trainer_settings: Settings) -> None:

@@ -41,8 +41,12 @@ class Trainer:
         self.rounds = Rounds(self.settings, self.buffer)
 
     def reopen(self) -> None:
-        self.buffer.close()
+        self.close()
         self._open()
+
+    def close(self) -> None:
+        self.rounds.close()
+        self.buffer.close()
 
     def feed(self, slates: Sequence[ReadySlate]) -> None:
         records = [record for slate in slates for record in (slate.slate.shown[0], *_labels(slate))]
