@@ -1,6 +1,7 @@
 """Shape of a ranker: what is fixed when it is made, and kept with every version."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from models.experts import Architecture
 
@@ -25,3 +26,8 @@ class RankerConfig:
     """First dwell thresholds, seconds; replaced by quantiles of what is observed."""
     taste_columns: int = 256
     """Columns of the taste layer's content basis; 0 leaves the taste layer out."""
+
+    @classmethod
+    def compact(cls) -> Self:
+        """One shared expert and no taste layer: for lists of thousands, or a machine that has little to give."""
+        return cls(architecture="shared_bottom", taste_columns=0)
