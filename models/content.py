@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 __all__ = ["MAX_FIELDS", "NO_ITEM", "VALUE_BITS", "Content", "item_hash", "value_code"]
@@ -56,6 +58,19 @@ class Content:
         """No items."""
         none = torch.empty(0, dtype=torch.int64)
         return cls(id_M=none, value_V=none, item_V=none, dense_MD=torch.empty(0, num_dense))
+
+    @classmethod
+    def of_items(
+        cls, ids: Sequence[int], code_V: Sequence[NDArray[np.int32]], dense_D: Sequence[NDArray[np.float32]]
+    ) -> "Content":
+        """M items, at least one: hashes of their ids, the codes of each, the numbers and vectors of each."""
+        sizes = [len(codes) for codes in code_V]
+        return cls(
+            id_M=torch.tensor(ids, dtype=torch.int64),
+            value_V=torch.from_numpy(np.concatenate(code_V).astype(np.int64)),
+            item_V=torch.from_numpy(np.repeat(np.arange(len(ids)), sizes)),
+            dense_MD=torch.from_numpy(np.stack(dense_D).astype(np.float32)),
+        )
 
     @classmethod
     def concat(cls, contents: Sequence["Content"]) -> "Content":

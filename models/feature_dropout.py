@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from models.batch import Batch
+from models.content import NO_ITEM
 from models.feature_groups import cross_groups
 from models.feature_schema import FeatureSchema
 
 __all__ = ["FEATURE_GROUPS_BESIDE_CROSS", "drop_groups", "without_group"]
 
-FEATURE_GROUPS_BESIDE_CROSS = ("user", "item")
+FEATURE_GROUPS_BESIDE_CROSS = ("user", "item", "answers")
 
 
 def drop_groups(batch: Batch, schema: FeatureSchema, dropped_frac: float, seed: int, step: int) -> Batch:
@@ -40,7 +41,7 @@ def without_group(batch: Batch, schema: FeatureSchema, group: str) -> Batch:
 
 
 def _lose(batch: Batch, schema: FeatureSchema, lost: dict[str, Tensor]) -> Batch:
-    """The batch with NaN in the groups of slates that lost them: `lost[group]` bool[S]."""
+    """The batch with NaN in the groups of slates that lost them, and no answers: `lost[group]` bool[S]."""
     user_SU, item_NI, cross_NX = batch.user_SU, batch.item_NI, batch.cross_NX
     if "user" in lost:
         user_SU = torch.where(lost["user"].unsqueeze(1), torch.nan, user_SU)
@@ -51,4 +52,8 @@ def _lose(batch: Batch, schema: FeatureSchema, lost: dict[str, Tensor]) -> Batch
         if group in lost:
             is_lost_SX[:, columns] = lost[group].unsqueeze(1)
     cross_NX = torch.where(is_lost_SX[batch.slate_N], torch.nan, cross_NX)
-    return replace(batch, user_SU=user_SU, item_NI=item_NI, cross_NX=cross_NX)
+    history = batch.history
+    if "answers" in lost:
+        answer_SA = torch.where(lost["answers"].unsqueeze(1), NO_ITEM, history.answer_SA)
+        history = replace(history, answer_SA=answer_SA)
+    return replace(batch, user_SU=user_SU, item_NI=item_NI, cross_NX=cross_NX, history=history)

@@ -44,7 +44,13 @@ FLOW = (
 
 # Library -> the only places that may import it.
 KNOWN_BY = {
-    "torch": ("models/", "streams/training/", "streams/ranking/scorer.py"),
+    "torch": (
+        "models/",
+        "streams/training/",
+        "streams/ranking/scorer.py",
+        "streams/ranking/task_inputs.py",
+        "streams/ranking/item_sides.py",
+    ),
     "safetensors": ("models/",),
     "faust": ("streams/kafka/", "streams/app.py", "*/agents.py"),
     "kafka": ("streams/kafka/", "streams/clients/"),

@@ -9,16 +9,59 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Labels", "Shown", "decode_array", "decode_record", "encode_array", "encode_record"]
+__all__ = [
+    "Labels",
+    "PastActions",
+    "PastAnswers",
+    "Shown",
+    "ShownContent",
+    "decode_array",
+    "decode_codes",
+    "decode_record",
+    "encode_array",
+    "encode_codes",
+    "encode_record",
+]
 
 Float32 = NDArray[np.float32]
 
 
+class ShownContent(msgspec.Struct, array_like=True, frozen=True):
+    """What the catalogue said of the N items (models.content).
+
+    `codes`: int32, of all items in a row, `sizes[k]` of item k. `dense`: float32[N, D].
+    """
+
+    sizes: list[int]
+    codes: str
+    dense: str
+
+
+class PastAnswers(msgspec.Struct, array_like=True, frozen=True):
+    """How the user answered what was shown before, oldest first. `clicked`: 1, passed 0, disliked -1.
+
+    `logits`: float32[A], the items' smoothed click log-odds when they were shown.
+    """
+
+    items: list[str]
+    clicked: list[int]
+    logits: str
+
+
+class PastActions(msgspec.Struct, array_like=True, frozen=True):
+    """What the user did before, oldest first. `kinds`: places in EVENT_KINDS; `age_s`: float32[H]."""
+
+    items: list[str]
+    kinds: list[int]
+    age_s: str
+
+
 class Shown(msgspec.Struct, kw_only=True, frozen=True, tag="shown", tag_field="kind"):
-    """Items that a user saw, with the features they had at that moment. The first record of a (slate, part) wins.
+    """Items that a user saw, with what was known at that moment. The first record of a (slate, part) wins.
 
     N items. `user`: float32[U]; `item`: float32[N, I]; `cross`: float32[N, X]; see `decode_array`.
-    `part` counts from 0; a later impression event that adds items to a slate adds a part.
+    `part` counts from 0; a later impression event that adds items to a slate adds a part. `content` is None in the
+    replay buffer, which keeps it by item.
     """
 
     slate_id: str
@@ -36,6 +79,9 @@ class Shown(msgspec.Struct, kw_only=True, frozen=True, tag="shown", tag_field="k
     policy: str = "score"
     propensities: list[float] | None = None
     model_version: int = 0
+    content: ShownContent | None = None
+    answers: PastAnswers | None = None
+    actions: PastActions | None = None
 
 
 class Labels(msgspec.Struct, kw_only=True, frozen=True, tag="labels", tag_field="kind"):
@@ -70,6 +116,16 @@ def encode_record(record: Shown | Labels) -> bytes:
 def decode_record(raw: bytes) -> Shown | Labels:
     """The record in `raw`. Raises msgspec.ValidationError or msgspec.DecodeError (both are ValueError)."""
     return _DECODER.decode(raw)
+
+
+def encode_codes(values: NDArray[np.int32]) -> str:
+    """Base64 of little-endian int32."""
+    return base64.b64encode(values.astype("<i4").tobytes()).decode()
+
+
+def decode_codes(text: str) -> NDArray[np.int32]:
+    """int32[V] from `encode_codes`. Raises ValueError for what is none."""
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype="<i4")
 
 
 def encode_array(values: Float32) -> str:

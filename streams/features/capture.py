@@ -15,10 +15,12 @@ from streams.features.decay import decay_to
 from streams.features.items import ItemTable
 from streams.features.user_state import UserState
 
-__all__ = ["Captured", "Request", "capture", "capture_items", "capture_user"]
+__all__ = ["CLICK_LOGIT", "Captured", "Request", "capture", "capture_items", "capture_user"]
 
 Float32 = NDArray[np.float32]
 IMPRESSION, VIEW, CLICK, CART, ORDER, DISLIKE = range(len(EVENT_KINDS))
+# Column of the item's smoothed click log-odds among its features.
+CLICK_LOGIT = 0
 # Strength of the prior of smoothed rates, in impressions: (clicks + 10 P) / (impressions + 10), models.md 11.3.
 PRIOR_IMPRESSIONS = 10.0
 
@@ -44,7 +46,7 @@ class Captured:
 def capture(user: UserState, items: ItemTable, slots: NDArray[np.int32], now_ms: int, request: Request) -> Captured:
     """Features of `slots` (int32[N]) for a user as of the event time `now_ms`."""
     item = capture_items(items, slots, now_ms)
-    fallback = (1.0 / (1.0 + np.exp(-item[:, 0]))).astype(np.float32)
+    fallback = (1.0 / (1.0 + np.exp(-item[:, CLICK_LOGIT]))).astype(np.float32)
     return Captured(
         capture_user(user, items, now_ms),
         item,

@@ -10,11 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.features.item_content import ItemContent, content_of, field_value, no_content, values_of
 from streams.settings import CatalogueFields
 
 __all__ = ["KINDS", "CatalogueColumns"]
 
 KINDS: tuple[str, ...] = ("product", "coupon", "ad")
+COLUMNS = (
+    "is_known",
+    "in_stock",
+    "kind",
+    "price",
+    "bid",
+    "category",
+    "first_seen_ms",
+    "number",
+    "content_epoch",
+)
 NO_VALUES: NDArray[np.int32] = np.zeros(0, np.int32)
 
 
@@ -22,7 +34,8 @@ class CatalogueColumns:
     """Items by slot, as the catalogue describes them. Arrays are valid for `[:n]`.
 
     `number`: float32[n, number fields], NaN where missing. `value_ids[slot]`: int32 ids of the item's field values.
-    `field_of[value id]`: index of the value's affinity field. `values[value id]`: its text.
+    `field_of[value id]`: index of the value's affinity field. `values[value id]`: its text. `contents[slot]`: what the
+    ranker reads of the item; `content_epoch[slot]` grows when that changes.
     """
 
     def __init__(self, fields: CatalogueFields) -> None:
@@ -37,6 +50,10 @@ class CatalogueColumns:
         self.category: NDArray[np.int32] = np.zeros(0, np.int32)
         self.first_seen_ms: NDArray[np.int64] = np.zeros(0, np.int64)
         self.number: NDArray[np.float32] = np.zeros((0, len(fields.numbers)), np.float32)
+        self.content_epoch: NDArray[np.int32] = np.zeros(0, np.int32)
+        self.contents: list[ItemContent] = []
+        self._schema = fields.schema_
+        self._no_content = no_content(len(self._schema.dense))
         self.value_ids: list[NDArray[np.int32]] = []
         self.texts: dict[int, str] = {}
         self.values: list[str] = []
@@ -58,6 +75,7 @@ class CatalogueColumns:
                 self._grow(max(1024, 2 * found))
             self.item_ids.append(item_id)
             self.value_ids.append(NO_VALUES)
+            self.contents.append(self._no_content)
             self.price[found] = self.bid[found] = np.nan
             self.number[found] = np.nan
             self.category[found] = -1
@@ -73,7 +91,7 @@ class CatalogueColumns:
         return np.array([self.slot(item_id) for item_id in item_ids], np.int32)
 
     def _grow(self, capacity: int) -> None:
-        for name in ("is_known", "in_stock", "kind", "price", "bid", "category", "first_seen_ms", "number"):
+        for name in COLUMNS:
             old = getattr(self, name)
             new = np.zeros((capacity, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
@@ -97,6 +115,8 @@ class CatalogueColumns:
         self.number[slot] = [_number(field_value(item, name)) for name in self.fields.numbers]
         self.value_ids[slot] = self._intern(item)
         self.texts[slot] = " ".join(_words(item))
+        self.contents[slot] = content_of(item, self._schema)
+        self.content_epoch[slot] += 1
         return slot
 
     def remove(self, item_id: str) -> int:
@@ -108,7 +128,7 @@ class CatalogueColumns:
     def _intern(self, item: Mapping[str, Any]) -> NDArray[np.int32]:
         ids: list[int] = []
         for index, name in enumerate(self.fields.affinity):
-            ids += dict.fromkeys(self.value_id(index, text) for text in _texts(field_value(item, name)))
+            ids += dict.fromkeys(self.value_id(index, text) for text in values_of(field_value(item, name)))
         return np.array(ids, np.int32)
 
     def value_id(self, field: int, text: str) -> int:
@@ -121,17 +141,6 @@ class CatalogueColumns:
             self.field_of[found] = field
             self.values.append(text)
         return found
-
-
-def field_value(item: Mapping[str, Any], name: str) -> Any:
-    """A field of an item by name: a standard one, or one of `fields`."""
-    return item[name] if name in item else item.get("fields", {}).get(name)
-
-
-def _texts(value: Any) -> list[str]:
-    if value is None or value == "":
-        return []
-    return [str(v) for v in value] if isinstance(value, list) else [str(value)]
 
 
 def _number(value: Any) -> float:

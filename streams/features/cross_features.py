@@ -5,11 +5,11 @@ mean over its values, per declared field (measured on public lists: models.md 11
 """
 
 import math
-import re
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.features.item_content import WORD
 from streams.features.items import ItemTable
 from streams.features.user_state import AFFINITY_HALF_LIFE_MS, CLICK, UserState
 
@@ -23,7 +23,6 @@ RECENT_CLICKS = 20
 PRIOR_CO_CLICKS = 10.0
 # Seconds since an item was last shown, where it never was: 30 days.
 NEVER_SHOWN_S = 30 * 86_400.0
-WORD = re.compile(r"\w+")
 
 
 def capture_cross(

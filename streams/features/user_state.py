@@ -1,11 +1,8 @@
 """What we know of one user: totals, decayed counters, recent actions, answers to shown items, affinities, session.
 
-Items and field values are kept as the worker's own numbers (slots, value ids) while in memory, and as text on disk.
+Items and field values are kept as the worker's own numbers (slots, value ids); user_record.py writes them as text.
 Everything is capped, so a record stays within tens of kB however active the user is.
 """
-
-from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -14,7 +11,7 @@ from streams.features.catalogue import CatalogueColumns
 from streams.features.decay import add_decayed_list
 from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND
 
-__all__ = ["Answers", "Offer", "OpenDwell", "UserState", "decode_user", "encode_user"]
+__all__ = ["Answers", "Offer", "OpenDwell", "UserState"]
 
 MAX_ACTIONS = 50
 MAX_ANSWERS = 96
@@ -30,13 +27,17 @@ AFFINITY_WEIGHT: dict[str, float] = {"view": 1.0, "click": 1.0, "cart": 4.0, "or
 
 
 class Answers(msgspec.Struct):
-    """One shown slate as the user answered it: items, and whether each was clicked (1), disliked (-1) or passed (0)."""
+    """One shown slate as the user answered it: items, and whether each was clicked (1), disliked (-1) or passed (0).
+
+    `logits`: each item's smoothed click log-odds when it was shown.
+    """
 
     slate_id: str
     surface: str
     at_ms: int
     slots: list[int]
     clicked: list[int]
+    logits: list[float]
 
 
 class Offer(msgspec.Struct):
@@ -201,50 +202,3 @@ class UserState(msgspec.Struct):
         held = self.dwells.get(key)
         if held is not None and held.at_ms < at_ms:
             del self.dwells[key]
-
-
-_ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder()
-
-
-def encode_user(user: UserState, items: CatalogueColumns) -> bytes:
-    """JSON with item ids and field values as text."""
-    ids = items.item_ids
-    record: dict[str, Any] = msgspec.structs.asdict(user)
-    record["action_slots"] = [ids[slot] for slot in user.action_slots]
-    record["answers"] = [
-        (a.slate_id, a.surface, a.at_ms, [ids[slot] for slot in a.slots], a.clicked) for a in user.answers
-    ]
-    record["offers"] = [
-        (o.slate_id, o.policy, o.model_version, [ids[slot] for slot in o.slots], o.propensities, o.surface)
-        for o in user.offers
-    ]
-    record["affinity"] = {
-        name: [(items.values[value], weight) for value, weight in held.items()]
-        for name, held in zip(items.fields.affinity, user.affinity, strict=False)
-        if held
-    }
-    return _ENCODER.encode(record)
-
-
-def decode_user(raw: bytes, items: CatalogueColumns) -> UserState:
-    """The user of `encode_user`; affinities to fields that are no longer declared are left out."""
-    record: dict[str, Any] = _DECODER.decode(raw)
-    record["action_slots"] = [items.slot(item_id) for item_id in record["action_slots"]]
-    record["answers"] = [
-        Answers(slate_id, surface, at_ms, [items.slot(item_id) for item_id in shown], clicked)
-        for slate_id, surface, at_ms, shown, clicked in record["answers"]
-    ]
-    record["offers"] = [
-        Offer(slate_id, policy, version, [items.slot(item_id) for item_id in shown], chances, surface)
-        for slate_id, policy, version, shown, chances, surface in record["offers"]
-    ]
-    record["affinity"] = [
-        _values(items, index, record["affinity"].get(name, ())) for index, name in enumerate(items.fields.affinity)
-    ]
-    record["dwells"] = {key: OpenDwell(**held) for key, held in record["dwells"].items()}
-    return UserState(**record)
-
-
-def _values(items: CatalogueColumns, field: int, held: Sequence[tuple[str, float]]) -> dict[int, float]:
-    return {items.value_id(field, text): weight for text, weight in held}

@@ -27,7 +27,7 @@ def rank(
     serving, weights = scorer.serving, settings.score_weights
     model = ValueModel(weights)
     rankings = []
-    for task, predictions in zip(tasks, serving.score(tasks), strict=True):
+    for task, predictions in zip(tasks, serving.score(tasks, items), strict=True):
         value_N = model.values(predictions, items.bid[task.slots])
         selection = _select(task, items, value_N, settings.ranking)
         ranking = Ranking.model_validate(

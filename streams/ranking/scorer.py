@@ -6,6 +6,7 @@ missing ones as the mean, so what holds for the probe holds for any features.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,21 @@ from numpy.typing import NDArray
 
 from models.checkpoint import LoadedCheckpoint, load
 from models.checkpoint_errors import CheckpointError
-from models.inputs import RankerInputs
+from models.content import Content, value_code
+from models.feature_schema import EVENT_KINDS, FeatureSchema
+from models.inputs import History, RankerInputs
 from models.ranker import Ranker
 from models.tasks import CLICK_TASK
+from streams.features.catalogue import CatalogueColumns
+from streams.ranking.item_sides import ItemSides
 from streams.ranking.task import RankTask
+from streams.ranking.task_inputs import task_inputs
 from streams.settings import RankingSettings
 
 __all__ = ["Float32", "Scorer", "Serving", "UnfitModelError", "load_model"]
 
 Float32 = NDArray[np.float32]
-PROBE_SLATES, PROBE_ROWS = 4, 64
+PROBE_SLATES, PROBE_ROWS, PROBE_ITEMS = 4, 64, 8
 # Log-scaled features stay far below.
 PROBE_EXTREME = 1e6
 
@@ -42,18 +48,25 @@ def load_model(folder: Path, schema_hash: str, task_hash: str) -> LoadedCheckpoi
 
 
 class Serving:
-    """One version as it serves. It never changes, so a batch is scored by one version whatever is swapped meanwhile."""
+    """One version as it serves, and what it says of items.
+
+    Weights never change, so a batch is scored by one version whatever is swapped meanwhile.
+    """
 
     def __init__(self, version: int, ranker: Ranker | None) -> None:
         self.version = version
         self._ranker = ranker
+        self._sides = None if ranker is None else ItemSides(ranker)
 
-    def score(self, tasks: Sequence[RankTask]) -> list[dict[str, Float32]]:
-        """Predictions by task name, float32[N] each, for every list."""
-        if self._ranker is None or not tasks:
+    def score(self, tasks: Sequence[RankTask], items: CatalogueColumns) -> list[dict[str, Float32]]:
+        """Predictions by task name, float32[N] each, for every list. `items`: whose slots the tasks name."""
+        if self._ranker is None or self._sides is None or not tasks:
             return [{CLICK_TASK: task.fallback_N} for task in tasks]
         sizes = [len(task.slots) for task in tasks]
-        columns = _predict(self._ranker, tasks, sizes)
+        found = task_inputs(tasks)
+        with torch.inference_mode():
+            predictions = self._ranker.predict(found.inputs, self._sides.of(found.slot_M, items))
+            columns = {name: values.float().numpy() for name, values in predictions.items()}
         ends = np.cumsum(sizes).tolist()
         return [
             {name: column_R[end - size : end] for name, column_R in columns.items()}
@@ -82,20 +95,9 @@ class Scorer:
         _check(loaded.ranker, version)
         self.serving = Serving(version, loaded.ranker)
 
-    def score(self, tasks: Sequence[RankTask]) -> list[dict[str, Float32]]:
-        """Predictions by task name, float32[N] each, for every list."""
-        return self.serving.score(tasks)
-
-
-def _predict(ranker: Ranker, tasks: Sequence[RankTask], sizes: Sequence[int]) -> dict[str, Float32]:
-    """float32[R] per task over the rows of all lists."""
-    user_SU = torch.from_numpy(np.stack([task.user_U for task in tasks]))
-    item_RI = torch.from_numpy(np.concatenate([task.item_NI for task in tasks]))
-    cross_RX = torch.from_numpy(np.concatenate([task.cross_NX for task in tasks]))
-    slate_R = torch.from_numpy(np.repeat(np.arange(len(tasks)), sizes))
-    with torch.inference_mode():
-        predictions = ranker.predict(RankerInputs.plain(user_SU, item_RI, cross_RX, slate_R))
-        return {name: values.float().numpy() for name, values in predictions.items()}
+    def score(self, tasks: Sequence[RankTask], items: CatalogueColumns) -> list[dict[str, Float32]]:
+        """Predictions by task name, float32[N] each, for every list. `items`: whose slots the tasks name."""
+        return self.serving.score(tasks, items)
 
 
 def _check(ranker: Ranker, version: int) -> None:
@@ -120,4 +122,32 @@ def _probe(ranker: Ranker) -> RankerInputs:
     user_SU = torch.randn(PROBE_SLATES, len(schema.user), generator=generator)
     for rows in (item_NI, cross_NX, user_SU):
         rows[0], rows[1], rows[2] = torch.nan, PROBE_EXTREME, -PROBE_EXTREME
-    return RankerInputs.plain(user_SU, item_NI, cross_NX, torch.arange(PROBE_ROWS) % PROBE_SLATES)
+    plain = RankerInputs.plain(user_SU, item_NI, cross_NX, torch.arange(PROBE_ROWS) % PROBE_SLATES)
+    return replace(
+        plain,
+        content_N=torch.arange(PROBE_ROWS) % PROBE_ITEMS,
+        content=_probe_content(schema, generator),
+        history=_probe_history(generator),
+    )
+
+
+def _probe_content(schema: FeatureSchema, generator: torch.Generator) -> Content:
+    """Items that share some values; one has none, and no numbers."""
+    dense_MD = torch.randn(PROBE_ITEMS, len(schema.dense), generator=generator).numpy()
+    codes = [[value_code(field, str(k % 3)) for field in range(len(schema.content))] for k in range(PROBE_ITEMS)]
+    codes[0], dense_MD[0] = [], np.nan
+    return Content.of_items(range(PROBE_ITEMS), [np.array(of_item, np.int32) for of_item in codes], list(dense_MD))
+
+
+def _probe_history(generator: torch.Generator) -> History:
+    """Every user answered every item, in their own way."""
+    shape = PROBE_SLATES, PROBE_ITEMS
+    everything = torch.arange(PROBE_ITEMS).repeat(PROBE_SLATES, 1)
+    return History(
+        answer_SA=everything,
+        answer_y_SA=torch.randint(-1, 2, shape, generator=generator).float(),
+        answer_logit_SA=torch.randn(shape, generator=generator),
+        action_SH=everything,
+        action_kind_SH=torch.randint(0, len(EVENT_KINDS), shape, generator=generator),
+        action_age_s_SH=torch.rand(shape, generator=generator) * 1e6,
+    )

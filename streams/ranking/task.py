@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.features.user_history import UserHistory
+
 __all__ = ["RankTask"]
 
 Float32 = NDArray[np.float32]
@@ -33,6 +35,7 @@ class RankTask:
     user_U: Float32
     item_NI: Float32
     cross_NX: Float32
+    history: UserHistory
     fallback_N: Float32
     is_own: bool
     k: int

@@ -11,6 +11,7 @@ import msgspec
 from streams.examples.records import Labels, Shown, encode_record
 from streams.training.buffer_keys import head_key, part_key, queue_key, time_key
 from streams.training.buffered_slate import SlateHead, join
+from streams.training.content_table import ContentTable
 
 __all__ = ["BufferFacts", "Changes", "QueueRow", "accounted_bytes", "decode_head", "encode"]
 
@@ -63,6 +64,7 @@ class Changes:
     """Pending writes, and the entries that are put, stop being ready, or go. `facts` are changed in place."""
 
     facts: BufferFacts
+    contents: ContentTable
     writes: dict[bytes, bytes | None] = field(default_factory=dict)
     heads: dict[bytes, SlateHead] = field(default_factory=dict)
     rows: dict[int, QueueRow] = field(default_factory=dict)
@@ -94,9 +96,10 @@ class Changes:
     def _take_shown(self, slate: bytes, head: SlateHead, shown: Shown) -> int:
         if shown.part in head.parts:
             return 0
+        self.writes.update(self.contents.take(shown))
         self.facts.num_slates += not head.parts
         self.facts.event_time_ms = max(self.facts.event_time_ms, shown.shown_at_ms)
-        raw = encode_record(shown)
+        raw = encode_record(msgspec.structs.replace(shown, content=None))
         self.writes[part_key(slate, shown.part)] = raw
         return len(raw)
 

@@ -6,8 +6,22 @@ site's and may hold any character.
 
 import struct
 
-__all__ = ["META", "QUEUE", "TIME", "head_key", "part_key", "queue_key", "slate_key", "time_key", "time_of"]
+__all__ = [
+    "CONTENT",
+    "META",
+    "QUEUE",
+    "TIME",
+    "content_key",
+    "content_of_key",
+    "head_key",
+    "part_key",
+    "queue_key",
+    "slate_key",
+    "time_key",
+    "time_of",
+]
 
+CONTENT = b"c"
 META = b"m"
 QUEUE = b"q"
 TIME = b"t"
@@ -36,6 +50,18 @@ def part_key(slate: bytes, part: int) -> bytes:
 def queue_key(seq: int) -> bytes:
     """Where an entry of the ready queue lies."""
     return QUEUE + _NUMBER.pack(seq)
+
+
+def content_key(schema: str, item_id: str) -> bytes:
+    """Where what is known of an item lies, as a feature schema (by its hash) has it."""
+    return CONTENT + _LENGTH.pack(len(schema)) + schema.encode() + item_id.encode()
+
+
+def content_of_key(key: bytes) -> tuple[str, str]:
+    """(schema, item) of a content key."""
+    start = len(CONTENT) + _LENGTH.size
+    end = start + _LENGTH.unpack(key[len(CONTENT) : start])[0]
+    return key[start:end].decode(), key[end:].decode()
 
 
 def time_key(at_ms: int, slate: bytes) -> bytes:

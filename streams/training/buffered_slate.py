@@ -4,15 +4,19 @@ Plain logic without the database. The first `shown` of a part and the highest re
 content does not depend on the order of arrival; only the sequence numbers do.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
 from models.tasks import CLICK_TASK
 from streams.examples.records import Labels, Shown
+from streams.features.item_content import ItemContent
 
-__all__ = ["BufferedSlate", "PartFacts", "ReadySlate", "SlateHead", "TaskLabels", "join"]
+__all__ = ["BufferedSlate", "Contents", "PartFacts", "ReadySlate", "SlateHead", "TaskLabels", "join"]
 
+# What is known of items, by feature schema (its hash) and item id.
+Contents = Mapping[tuple[str, str], ItemContent]
 # A slate is learned from once this task's labels are in.
 FIRST_TASK = CLICK_TASK
 
@@ -78,12 +82,16 @@ class SlateHead(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class BufferedSlate:
-    """A learnable slate: its `shown` parts in order of part, and all labels known by now."""
+    """A learnable slate: its `shown` parts in order of part, and all labels known by now.
+
+    `contents`: of the items it names, and of others.
+    """
 
     user_id: str
     slate_id: str
     shown: tuple[Shown, ...]
     labels: dict[str, TaskLabels]
+    contents: Contents = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,16 @@ from binascii import Error as NotBase64
 
 import msgspec
 
-from models.feature_schema import FeatureSchema
+from models.content import VALUE_BITS
+from models.feature_schema import EVENT_KINDS, FeatureSchema
 from streams.events.rejection import Rejected
-from streams.examples.records import Labels, Shown, decode_record
+from streams.examples.records import Labels, Shown, decode_codes, decode_record
 from streams.features.catalogue import KINDS
+from streams.features.user_state import MAX_ACTIONS, MAX_ANSWERS
 
 __all__ = ["check_example"]
 
-FLOAT_BYTES = 4
+VALUE_BYTES = 4
 
 
 def check_example(raw: bytes | None, schema: FeatureSchema) -> Shown | Labels | Rejected:
@@ -30,7 +32,12 @@ def check_example(raw: bytes | None, schema: FeatureSchema) -> Shown | Labels | 
     except (ValueError, RecursionError) as error:
         return Rejected(0, "not_json", f"record: {error}")
     problem = _labels_problem(record) if isinstance(record, Labels) else _shown_problem(record, schema)
-    return Rejected(0, "impossible_value", problem) if problem else record
+    if problem:
+        return Rejected(0, "impossible_value", problem)
+    if isinstance(record, Shown) and record.feature_schema != schema.hash:
+        # Nothing learns from it now, and nothing could tell whether its content is whole.
+        return msgspec.structs.replace(record, content=None)
+    return record
 
 
 def _labels_problem(labels: Labels) -> str:
@@ -53,7 +60,45 @@ def _shown_problem(shown: Shown, schema: FeatureSchema) -> str:
         return ""
     sizes = {"user": len(schema.user), "item": num_rows * len(schema.item), "cross": num_rows * len(schema.cross)}
     problems = (_array_problem(name, getattr(shown, name), num_values) for name, num_values in sizes.items())
-    return next(filter(None, problems), "")
+    return next(filter(None, problems), "") or _content_problem(shown, schema) or _history_problem(shown)
+
+
+def _content_problem(shown: Shown, schema: FeatureSchema) -> str:
+    content, num_rows = shown.content, len(shown.items)
+    if content is None:
+        return ""
+    num_codes = sum(content.sizes)
+    if len(content.sizes) != num_rows or min(content.sizes) < 0:
+        return f"content sizes: found {len(content.sizes)}, must be {num_rows}, each 0 or above"
+    problem = _array_problem("content codes", content.codes, num_codes)
+    problem = problem or _array_problem("content dense", content.dense, num_rows * len(schema.dense))
+    if problem or not num_codes:
+        return problem
+    codes = decode_codes(content.codes)
+    largest = len(schema.content) << VALUE_BITS
+    wrong = codes[(codes < 0) | (codes >= largest)]
+    return f"content codes: found {wrong[0]}, must be from 0 to below {largest}" if len(wrong) else ""
+
+
+def _history_problem(shown: Shown) -> str:
+    answers, actions = shown.answers, shown.actions
+    problem = ""
+    if answers is not None:
+        num = len(answers.items)
+        problem = _marks_problem("answers", num, MAX_ANSWERS, answers.clicked, range(-1, 2))
+        problem = problem or _array_problem("logits of answers", answers.logits, num)
+    if actions is not None and not problem:
+        num = len(actions.items)
+        problem = _marks_problem("actions", num, MAX_ACTIONS, actions.kinds, range(len(EVENT_KINDS)))
+        problem = problem or _array_problem("ages of actions", actions.age_s, num)
+    return problem
+
+
+def _marks_problem(name: str, num: int, max_num: int, marks: list[int], allowed: range) -> str:
+    if num > max_num or len(marks) != num:
+        return f"{name}: found {num} items and {len(marks)} marks, must be as many, at most {max_num}"
+    wrong = set(marks) - set(allowed)
+    return f"{name}: found mark {min(wrong)}, must be from {allowed[0]} to {allowed[-1]}" if wrong else ""
 
 
 def _array_problem(name: str, text: str, num_values: int) -> str:
@@ -61,5 +106,5 @@ def _array_problem(name: str, text: str, num_values: int) -> str:
         found = len(b64decode(text, validate=True))
     except (NotBase64, ValueError) as error:
         return f"{name}: not base64 ({error})"
-    needed = num_values * FLOAT_BYTES
-    return "" if found == needed else f"{name}: found {found} bytes, must be {needed} ({num_values} float32)"
+    needed = num_values * VALUE_BYTES
+    return "" if found == needed else f"{name}: found {found} bytes, must be {needed} ({num_values} values of 4)"

@@ -18,6 +18,7 @@ from models.feature_schema import FeatureSchema
 from models.tasks import Task
 from streams.examples.records import Shown
 from streams.features.catalogue import KINDS
+from streams.training.batch_content import batch_content
 from streams.training.buffered_slate import ReadySlate, TaskLabels
 
 __all__ = ["BatchOfSlates", "Use", "to_batch"]
@@ -84,6 +85,7 @@ def to_batch(
     columns = _Columns.empty(sum(map(len, rows.items)), tasks)
     for entry, held, start in zip(fitting, rows.items, (np.cumsum(sizes) - sizes).tolist(), strict=True):
         columns.fill(entry, held, start, use)
+    known = batch_content([entry.slate for entry in fitting], schema)
     batch = Batch.from_arrays(
         user_SU=_floats(rows.user, len(schema.user)),
         item_NI=_floats(rows.item, len(schema.item)),
@@ -94,6 +96,9 @@ def to_batch(
         labels=columns.y,
         censored=columns.censored,
         is_early=columns.is_early,
+        content_N=known.content_N,
+        content=known.content,
+        history=known.history,
     )
     batch = batch.as_replay() if use == "replay" else batch
     return BatchOfSlates(

@@ -20,8 +20,9 @@ import numpy as np
 from streams.examples.records import Labels, Shown, decode_record
 from streams.training.buffer_changes import BufferFacts, Changes, QueueRow, decode_head, encode
 from streams.training.buffer_database import BufferDatabase
-from streams.training.buffer_keys import META, QUEUE, TIME, head_key, part_key, queue_key, slate_key, time_of
+from streams.training.buffer_keys import CONTENT, META, QUEUE, TIME, head_key, part_key, queue_key, slate_key, time_of
 from streams.training.buffered_slate import BufferedSlate, ReadySlate, SlateHead, TaskLabels
+from streams.training.content_table import ContentTable
 from streams.training.sequence_index import SequenceIndex
 
 __all__ = ["AppendReport", "BufferedSlate", "ReadySlate", "ReplayBuffer", "TaskLabels"]
@@ -54,6 +55,7 @@ class ReplayBuffer:
         self._lock = Lock()
         raw = self._store.get_many([META])[0]
         self._facts = _FACTS.decode(raw) if raw else BufferFacts()
+        self._contents = ContentTable(self._store.scan(CONTENT))
         rows = [(int.from_bytes(key[1:]), _QUEUE_ROWS.decode(value)) for key, value in self._store.scan(QUEUE)]
         self._ready = SequenceIndex(seq for seq, row in rows if row.is_ready)
         self._firsts = SequenceIndex(seq for seq, row in rows if row.is_first)
@@ -95,7 +97,7 @@ class ReplayBuffer:
         with self._lock:
             stored = self._facts.next_offsets.get(partition, 0)
             fresh = [(slate_key(r.user_id, r.slate_id), r) for offset, r in records if offset >= stored]
-            changes = Changes(deepcopy(self._facts))
+            changes = Changes(deepcopy(self._facts), self._contents)
             slates = list(dict.fromkeys(slate for slate, _ in fresh))
             changes.load(slates, self._store.get_many([head_key(slate) for slate in slates]))
             for slate, record in fresh:
@@ -173,6 +175,7 @@ class ReplayBuffer:
                         changes.drop(slate)
                         num_dropped += 1
                 if not changes.writes:
+                    self._store.write(self._contents.expire(horizon_ms))
                     return num_dropped
                 self._commit(changes)
 
@@ -185,7 +188,7 @@ class ReplayBuffer:
         times = [time_of(key) for key, _ in islice(self._store.scan(TIME), TRIM_SLATES)]
         is_full = self._facts.num_bytes > self._max_bytes
         slates = [slate for at_ms, slate in times if is_full or at_ms < horizon_ms]
-        changes = Changes(deepcopy(self._facts))
+        changes = Changes(deepcopy(self._facts), self._contents)
         changes.load(slates, self._store.get_many([head_key(slate) for slate in slates]))
         return changes
 
@@ -209,13 +212,10 @@ class ReplayBuffer:
         keys = [part_key(slates[seq], part) for seq, head in heads.items() for part in sorted(head.parts)]
         parts = iter(self._store.get_many(keys))
         for seq, head in heads.items():
-            shown = [decode_record(raw) for raw in islice(parts, len(head.parts)) if raw]
+            shown = tuple(decode_record(raw) for raw in islice(parts, len(head.parts)) if raw)
             if shown:
-                yield (
-                    seq,
-                    head,
-                    BufferedSlate(head.user_id, head.slate_id, cast("tuple[Shown, ...]", tuple(shown)), head.labels),
-                )
+                of_head = cast("tuple[Shown, ...]", shown), head.labels, self._contents.contents
+                yield seq, head, BufferedSlate(head.user_id, head.slate_id, *of_head)
 
 
 def _tasks_at(head: SlateHead, seq: int) -> tuple[str, ...]:

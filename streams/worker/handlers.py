@@ -13,19 +13,20 @@ from models.feature_schema import EVENT_KINDS
 from models.tasks import CLICK_TASK
 from streams.examples.attribution import act, show
 from streams.examples.label_windows import next_deadline_ms
-from streams.examples.records import Shown, encode_array
 from streams.examples.slates import Slate, Waiting, slate_key
-from streams.features.capture import Request, capture
-from streams.features.catalogue import KINDS
+from streams.features.capture import CLICK_LOGIT
 from streams.features.user_state import AFFINITY_WEIGHT, Answers
 from streams.worker.moment import Moment
 from streams.worker.outputs import Forgotten, Trigger
 from streams.worker.requests import on_rank
+from streams.worker.shown_record import capture_shown, shown_record
 
 __all__ = ["HANDLERS"]
 
 # Items clicked lately that count as co-clicked with a newly clicked one.
 CO_CLICKED = 8
+# Digits of a click log-odds in the user's record: finer than a rate is known.
+LOGIT_DIGITS = 4
 # Types after which the user's lists are worth computing again.
 TRIGGERS = frozenset({"click", "cart", "order", "dislike"})
 
@@ -46,9 +47,8 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
     user.touch(now.at_ms, event.get("session_id"))
     if found.places:
         new = [slate.slots[place] for place in found.places]
-        now.out.example(_shown(now, slate, new, [positions[slot] for slot in new]))
+        _show(now, slate, new, [positions[slot] for slot in new])
         now.out.counts["shown"] += 1
-        user.add_answers(Answers(slate.slate_id, slate.surface, now.at_ms, new, [0] * len(new)))
         _count_shown(now, slate, new, is_first=is_first)
     if found.beyond:
         # Seen all the same: counted, though there is no place left to learn from.
@@ -61,28 +61,11 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
     state.changed(user)
 
 
-def _shown(now: Moment, slate: Slate, slots: list[int], positions: list[int]) -> Shown:
-    items = now.state.items
-    request = Request(slate.query, slate.relevance)
-    captured = capture(now.user, items, np.array(slots, np.int32), now.at_ms, request)
-    chances = slate.propensities
-    return Shown(
-        slate_id=slate.slate_id,
-        user_id=slate.user_id,
-        surface=slate.surface,
-        shown_at_ms=now.at_ms,
-        items=[items.item_ids[slot] for slot in slots],
-        positions=positions,
-        kinds=[KINDS[items.kind[slot]] for slot in slots],
-        feature_schema=now.settings.catalogue.schema_.hash,
-        user=encode_array(captured.user_U),
-        item=encode_array(captured.item_NI),
-        cross=encode_array(captured.cross_NX),
-        part=slate.num_parts - 1,
-        policy=slate.policy,
-        propensities=[chances.get(slot, 1.0) for slot in slots] if chances else None,
-        model_version=slate.model_version,
-    )
+def _show(now: Moment, slate: Slate, slots: list[int], positions: list[int]) -> None:
+    captured = capture_shown(now, slate, slots)
+    now.out.example(shown_record(now, slate, slots, positions, captured))
+    logits = [round(logit, LOGIT_DIGITS) for logit in captured.item_NI[:, CLICK_LOGIT].tolist()]
+    now.user.add_answers(Answers(slate.slate_id, slate.surface, now.at_ms, slots, [0] * len(slots), logits))
 
 
 def _count_shown(now: Moment, slate: Slate, slots: list[int], *, is_first: bool) -> None:

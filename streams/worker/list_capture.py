@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from streams.features.capture import Request, capture
 from streams.features.items import ItemTable
+from streams.features.user_history import capture_history
 from streams.features.user_state import UserState
 from streams.ranking.candidates import CandidateIndex
 from streams.ranking.task import RankTask
@@ -55,6 +56,7 @@ class ListCapture:
             user_U=captured.user_U,
             item_NI=captured.item_NI,
             cross_NX=captured.cross_NX,
+            history=capture_history(user, now_ms),
             fallback_N=captured.fallback_N,
             seen_N=np.array([slot in seen for slot in slots.tolist()], np.bool_),
             features_as_of_ms=now_ms,

@@ -19,7 +19,8 @@ from streams.examples.slates import Slate, decode_slate, encode_slate
 from streams.features.items import ItemTable
 from streams.features.state_store import META_KEY, Record, StateStore
 from streams.features.state_table import StateTable
-from streams.features.user_state import UserState, decode_user, encode_user
+from streams.features.user_record import decode_user, encode_user
+from streams.features.user_state import UserState
 
 __all__ = ["Drained", "PartitionState"]
 

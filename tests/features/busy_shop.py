@@ -32,7 +32,7 @@ def busy_shop(fields: CatalogueFields, seed: int = 5) -> tuple[UserState, ItemTa
         user.count(kind, at_ms)
         user.touch(at_ms, None)
         if kind == IMPRESSION:
-            user.add_answers(Answers(f"s{step}", "home", at_ms, [slot], [int(rng.integers(-1, 2))]))
+            user.add_answers(Answers(f"s{step}", "home", at_ms, [slot], [int(rng.integers(-1, 2))], [-2.5]))
             continue
         user.lean(items, slot, float(kind), at_ms)
         if kind == CLICK:

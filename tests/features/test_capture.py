@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from streams.features.capture import Captured, Request, capture, capture_items, capture_user
 from streams.features.items import ItemTable
-from streams.features.user_state import UserState, encode_user
+from streams.features.user_record import encode_user
+from streams.features.user_state import UserState
 from streams.settings import CatalogueFields
 from tests.features.busy_shop import NUM_ITEMS, busy_shop
 from tests.features.sample_shop import (

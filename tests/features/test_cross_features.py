@@ -47,7 +47,7 @@ def test_a_user_never_seen_has_prior_rates_and_zeros() -> None:
 
 
 def test_rates_per_field_value_are_smoothed_and_averaged_over_the_values_of_an_item() -> None:
-    user = UserState("u", answers=[Answers("s", "home", NOW_MS, [TEA, ALE], [1, 0])])
+    user = UserState("u", answers=[Answers("s", "home", NOW_MS, [TEA, ALE], [1, 0], [0.0, 0.0])])
     found = cross(user, shop(), ("rate_category", "rate_tags", "clicks_category", "clicks_tags"))
     drinks, hot, cold, never = (1 + 2 * P) / 4, (1 + 2 * P) / 3, 2 * P / 3, P
     assert np.array(found) == close(
@@ -61,13 +61,13 @@ def test_rates_per_field_value_are_smoothed_and_averaged_over_the_values_of_an_i
 
 def test_the_rate_of_an_item_is_the_mean_of_rates_and_not_of_odds() -> None:
     items = shop()
-    user = UserState("u", answers=[Answers("s", "home", NOW_MS, [CUP], [1])])
+    user = UserState("u", answers=[Answers("s", "home", NOW_MS, [CUP], [1], [0.0])])
     mean = ((1 + 2 * P) / 3 + P) / 2  # hot was clicked, leaf never shown
     assert cross(user, items, ("rate_tags",))[0] == pytest.approx([logit(mean)])
 
 
 def test_a_dislike_counts_as_shown_and_not_clicked() -> None:
-    user = UserState("u", answers=[Answers("s", "home", NOW_MS, [TEA], [-1])])
+    user = UserState("u", answers=[Answers("s", "home", NOW_MS, [TEA], [-1], [0.0])])
     assert cross(user, shop(), ("rate_category",))[0] == pytest.approx([logit(2 * P / 3)])
 
 
@@ -101,7 +101,8 @@ def test_co_clicks_are_rates_of_the_clicked_items_over_the_prior() -> None:
 
 def test_history_counts_shows_and_clicks_and_the_time_since() -> None:
     user = UserState("u")
-    user.answers = [Answers("s0", "home", NOW_MS - 9000, [TEA, ALE], [0, 0]), Answers("s1", "home", NOW_MS, [TEA], [1])]
+    before = Answers("s0", "home", NOW_MS - 9000, [TEA, ALE], [0, 0], [0.0, 0.0])
+    user.answers = [before, Answers("s1", "home", NOW_MS, [TEA], [1], [0.0])]
     for slot, kind in ((TEA, CLICK), (TEA, CLICK), (ALE, VIEW)):
         user.add_action(slot, kind, NOW_MS)
     found = cross(user, shop(), ("log_times_shown", "log_times_clicked", "log_since_shown_s"), now_ms=NOW_MS + 10_000)
@@ -130,6 +131,6 @@ def test_relevance_is_passed_on_by_item() -> None:
 
 def test_an_item_without_values_has_the_prior_rate() -> None:
     items = shop()
-    user = UserState("u", answers=[Answers("s", "home", NOW_MS, [TEA], [1])])
+    user = UserState("u", answers=[Answers("s", "home", NOW_MS, [TEA], [1], [0.0])])
     found = capture_cross(user, items, slots(items.slot("new")), NOW_MS, query="tea", relevance=None)
     assert found[0, : 3 * 2].tolist() == pytest.approx([logit(P), 0.0, 0.0] * 2)

@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.features.items import ItemTable
-from streams.features.user_state import (
-    MAX_ACTIONS,
-    MAX_VALUES_PER_FIELD,
-    Answers,
-    Offer,
-    UserState,
-    decode_user,
-    encode_user,
-)
+from streams.features.user_record import decode_user, encode_user
+from streams.features.user_state import MAX_ACTIONS, MAX_VALUES_PER_FIELD, Answers, Offer, UserState
 from streams.settings import CatalogueFields
 from tests.features.sample_shop import CLICK, DISLIKE, IMPRESSION, NOW_MS, VIEW, WEEK_MS, shop
 
@@ -26,7 +19,7 @@ GAP_MS = 30 * 60_000
 
 def answers(slate_id: str, at_ms: int, *slots: int, surface: str = "home") -> Answers:
     """Items shown and passed."""
-    return Answers(slate_id, surface, at_ms, list(slots), [0] * len(slots))
+    return Answers(slate_id, surface, at_ms, list(slots), [0] * len(slots), [-2.5] * len(slots))
 
 
 def leanings(user: UserState, items: ItemTable) -> list[dict[str, float]]:

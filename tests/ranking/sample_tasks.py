@@ -11,6 +11,8 @@ from models.ranker import Ranker
 from models.ranker_config import RankerConfig
 from models.tasks import DEFAULT_TASKS
 from streams.features.items import ItemTable
+from streams.features.user_history import capture_history
+from streams.features.user_state import UserState
 from streams.ranking.task import RankTask
 from streams.settings import CatalogueFields
 
@@ -35,6 +37,7 @@ def rank_task(items: ItemTable, item_ids: list[str], seed: int = 0, **fields: An
         "user_U": rows(len(SCHEMA.user)),
         "item_NI": rows(num, len(SCHEMA.item)),
         "cross_NX": rows(num, len(SCHEMA.cross)),
+        "history": capture_history(UserState("u"), 1000),
         "fallback_N": rng.uniform(0.01, 0.4, num).astype(np.float32),
         "is_own": False,
         "k": num,

@@ -34,7 +34,7 @@ def saved(folder: Path, version: int = 3) -> Path:
 def test_without_a_model_the_click_rate_is_the_prediction_and_other_tasks_have_none() -> None:
     scorer = Scorer(RankingSettings())
     task = rank_task(ITEMS, ["i1", "i2"])
-    predictions = scorer.score([task])
+    predictions = scorer.score([task], ITEMS)
     assert scorer.version == 0
     assert [{name: values.tolist() for name, values in p.items()} for p in predictions] == [
         {"click": task.fallback_N.tolist()}
@@ -45,13 +45,13 @@ def test_every_task_of_the_model_is_predicted_for_every_item() -> None:
     scorer = Scorer(RankingSettings())
     scorer.swap(loaded_model(7))
     tasks = [rank_task(ITEMS, IDS[:5], seed=1), rank_task(ITEMS, [], seed=2), rank_task(ITEMS, IDS[5:7], seed=3)]
-    predictions = scorer.score(tasks)
+    predictions = scorer.score(tasks, ITEMS)
     assert scorer.version == 7
     assert [{name: len(values) for name, values in p.items()} for p in predictions] == [
         dict.fromkeys(TASK_NAMES, 5), dict.fromkeys(TASK_NAMES, 0), dict.fromkeys(TASK_NAMES, 2)
     ]  # fmt: skip
-    assert scorer.score([]) == []
-    assert {len(values) for values in scorer.score([tasks[1]])[0].values()} == {0}
+    assert scorer.score([], ITEMS) == []
+    assert {len(values) for values in scorer.score([tasks[1]], ITEMS)[0].values()} == {0}
 
 
 def test_a_prediction_does_not_depend_on_the_other_lists_of_the_batch() -> None:
@@ -59,9 +59,9 @@ def test_a_prediction_does_not_depend_on_the_other_lists_of_the_batch() -> None:
     scorer = Scorer(RankingSettings())
     scorer.swap(loaded_model())
     tasks = [rank_task(ITEMS, IDS[: 3 + 40 * seed], seed=seed) for seed in range(6)]
-    together = scorer.score(tasks)
+    together = scorer.score(tasks, ITEMS)
     for task, predictions in zip(tasks, together, strict=True):
-        alone = scorer.score([task])[0]
+        alone = scorer.score([task], ITEMS)[0]
         for name, values in predictions.items():
             np.testing.assert_allclose(values, alone[name], rtol=1e-4, atol=1e-6)
 
@@ -70,11 +70,11 @@ def test_a_version_is_swapped_for_the_next_batch_and_a_batch_keeps_its_version()
     scorer = Scorer(RankingSettings())
     scorer.swap(loaded_model(1, seed=1))
     before, task = scorer.serving, rank_task(ITEMS, IDS[:4])
-    first = before.score([task])[0]["click"]
+    first = before.score([task], ITEMS)[0]["click"]
     scorer.swap(loaded_model(2, seed=2))
     assert (before.version, scorer.version) == (1, 2)
-    assert before.score([task])[0]["click"].tolist() == first.tolist()
-    assert scorer.score([task])[0]["click"].tolist() != first.tolist()
+    assert before.score([task], ITEMS)[0]["click"].tolist() == first.tolist()
+    assert scorer.score([task], ITEMS)[0]["click"].tolist() != first.tolist()
     assert len(set(first.tolist())) == 4
 
 
@@ -99,7 +99,7 @@ def test_features_that_are_missing_or_not_finite_give_finite_predictions() -> No
     item_NI = sound.item_NI.copy()
     item_NI[1], item_NI[2, 0] = np.nan, np.inf
     task = replace(sound, item_NI=item_NI, user_U=np.full_like(sound.user_U, -np.inf))
-    predictions = scorer.score([task])[0]
+    predictions = scorer.score([task], ITEMS)[0]
     assert all(np.isfinite(values).all() for values in predictions.values())
 
 

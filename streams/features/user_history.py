@@ -1,0 +1,49 @@
+"""What a user did lately, as the ranker takes it: answers to shown items, and actions. Reads state and changes none."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.features.user_state import MAX_ANSWERS, UserState
+
+__all__ = ["UserHistory", "capture_history"]
+
+Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class UserHistory:
+    """A answers and H actions, oldest first.
+
+    `answer_A` int32 slots; `answer_y_A`: 1 clicked, 0 passed, -1 disliked; `answer_logit_A`: the item's smoothed click
+    log-odds when it was shown. `action_H` int32 slots; `action_kind_H` int32, place in EVENT_KINDS; `action_age_s_H`.
+    """
+
+    answer_A: Int32
+    answer_y_A: Float32
+    answer_logit_A: Float32
+    action_H: Int32
+    action_kind_H: Int32
+    action_age_s_H: Float32
+
+
+def capture_history(user: UserState, now_ms: int) -> UserHistory:
+    """The user's last 96 answers and 50 actions, as of the event time `now_ms`."""
+    slots: list[int] = []
+    clicked: list[int] = []
+    logits: list[float] = []
+    for answers in user.answers:
+        slots += answers.slots
+        clicked += answers.clicked
+        logits += answers.logits
+    age_ms = np.maximum(now_ms - np.array(user.action_at_ms, np.int64), 0)
+    return UserHistory(
+        np.array(slots[-MAX_ANSWERS:], np.int32),
+        np.array(clicked[-MAX_ANSWERS:], np.float32),
+        np.array(logits[-MAX_ANSWERS:], np.float32),
+        np.array(user.action_slots, np.int32),
+        np.array(user.action_kinds, np.int32),
+        (age_ms / 1000).astype(np.float32),
+    )

@@ -1,0 +1,58 @@
+"""What a version says of items alone, kept from list to list until the version or the item's content changes."""
+
+import torch
+
+from models.content import NO_ITEM, Content, item_hash
+from models.item_side import ItemSide
+from models.ranker import Ranker
+from streams.features.catalogue import CatalogueColumns
+
+__all__ = ["ItemSides"]
+
+# Beyond so many items all are computed anew: about a kB each.
+MAX_ITEMS = 500_000
+
+
+class ItemSides:
+    """Of one version. Items are asked for by the worker's slots."""
+
+    def __init__(self, ranker: Ranker) -> None:
+        self._ranker = ranker
+        self._forget()
+
+    def _forget(self) -> None:
+        self._row_of = torch.empty(0, dtype=torch.int64)
+        self._epoch_of = torch.empty(0, dtype=torch.int64)
+        self._kept = self._ranker.item_side(Content.empty(len(self._ranker.schema.dense)))
+
+    @torch.inference_mode()
+    def of(self, slot_M: torch.Tensor, items: CatalogueColumns) -> ItemSide:
+        """Sides of M different slots, in their order."""
+        if len(self._kept) + len(slot_M) > MAX_ITEMS:
+            self._forget()
+        self._grow(items.n)
+        epoch_M = torch.from_numpy(items.content_epoch)[slot_M].long()
+        stale_M = slot_M[(self._row_of[slot_M] == NO_ITEM) | (self._epoch_of[slot_M] != epoch_M)]
+        if len(stale_M):
+            self._compute(stale_M, items)
+        return self._kept.take(self._row_of[slot_M])
+
+    def _grow(self, num: int) -> None:
+        missing = num - len(self._row_of)
+        if missing > 0:
+            more = max(missing, len(self._row_of))
+            self._row_of = torch.cat([self._row_of, torch.full((more,), NO_ITEM)])
+            self._epoch_of = torch.cat([self._epoch_of, torch.full((more,), -1)])
+
+    def _compute(self, slot_M: torch.Tensor, items: CatalogueColumns) -> None:
+        """An item computed anew leaves its former row unused, until all are."""
+        slots = slot_M.tolist()
+        contents = [items.contents[slot] for slot in slots]
+        content = Content.of_items(
+            [item_hash(items.item_ids[slot]) for slot in slots],
+            [one.code_V for one in contents],
+            [one.dense_D for one in contents],
+        )
+        self._row_of[slot_M] = torch.arange(len(self._kept), len(self._kept) + len(slots))
+        self._epoch_of[slot_M] = torch.from_numpy(items.content_epoch)[slot_M].long()
+        self._kept = ItemSide.concat([self._kept, self._ranker.item_side(content)])
