@@ -21,8 +21,8 @@ __all__ = ["Explanation", "explain"]
 class Explanation:
     """What each group contributes to each prediction.
 
-    `groups`: G names, `user`, `item`, then the cross groups. `predictions[task]` float[N]; `contributions[task]`
-    float[N, G]: the prediction minus the prediction without the group.
+    `groups`: G names, `user`, `item`, then the cross groups, and `last_actions` when there is attention.
+    `predictions[task]` float[N]; `contributions[task]` float[N, G]: the prediction minus that without the group.
     """
 
     groups: tuple[str, ...]
@@ -46,12 +46,17 @@ def explain(ranker: Ranker, inputs: RankerInputs) -> Explanation:
 
 def _group_parts(ranker: Ranker, inputs: RankerInputs) -> dict[str, Tensor]:
     """float[N, O] per group: its share of the first layer's outputs."""
-    first, cross = ranker.first, ranker.cross_norm(inputs.cross_NX)
+    first, side = ranker.first, ranker.item_side(inputs.content)
+    item = ranker.learned.beside_item(ranker.item_norm(inputs.item_NI), side, inputs.content_N)
+    cross = ranker.learned.beside_cross(ranker.cross_norm(inputs.cross_NX), ranker.learned.attended(inputs, side))
     parts = {
         "user": (first.user_part(ranker.user_norm(inputs.user_SU)) - first.bias_O).index_select(0, inputs.slate_N),
-        "item": first.item_part(ranker.item_norm(inputs.item_NI)),
+        "item": first.item_part(item),
     }
-    for group, columns in cross_groups(ranker.schema).items():
+    groups = cross_groups(ranker.schema)
+    if ranker.learned.attention is not None:
+        groups["last_actions"] = list(range(len(ranker.schema.cross), cross.shape[1]))
+    for group, columns in groups.items():
         kept = torch.zeros_like(cross)
         kept[:, columns] = cross[:, columns]
         parts[group] = first.cross_part(kept)

@@ -6,7 +6,6 @@ dict of tensors, so that a restart goes on exactly where it stopped.
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -16,45 +15,23 @@ from models.content_corpus import ContentCorpus
 from models.ema import WeightAverage
 from models.feature_dropout import drop_groups
 from models.feature_schema import FeatureSchema
+from models.finetune_config import FineTuneConfig
 from models.finetune_state import check_fit, flat_tensors, part_of
 from models.gradient_cosine import gradient_cosines
+from models.id_learner import IdLearner
 from models.late_labels import weighed
-from models.objective import Objective, ObjectiveConfig, task_targets
+from models.objective import Objective, task_targets
 from models.optimiser_state import build_optimiser, optimiser_tensors, restore_optimiser
 from models.ranker import Ranker
-from models.ranker_config import RankerConfig
 from models.targets import Targets
 from models.task_calibration import TaskCalibration
+from models.task_outputs import head_bias_name
 from models.tasks import Task
 from models.threshold_refit import refit_thresholds
 
 __all__ = ["FineTuneConfig", "FineTuner"]
 
 NUM_RECENT_DWELLS = 8192
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FineTuneConfig:
-    """How to learn. Values of models.md 11.2 unless a sentence says otherwise."""
-
-    ranker: RankerConfig = field(default_factory=RankerConfig)
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    learning_rate: float = 1e-3
-    bootstrap_learning_rate: float = 2e-3
-    """For the first `num_bootstrap_steps` steps of a model's life."""
-    num_bootstrap_steps: int = 1000
-    weight_decay: float = 1e-4
-    taste_rate_factor: float = 2.5
-    """How much faster the taste kernel's few weights learn: they are logarithms of scales, not small numbers."""
-    max_gradient_norm: float = 1.0
-    average_decay: float = 0.99
-    """Of the weights that are served, per step."""
-    calibration_half_life_rows: float = 20_000.0
-    """Memory of the online calibration, rows with a label."""
-    dropped_group_frac: float = 0.05
-    """Chance that a slate learns without a group of features (models.md 10)."""
-    steps_between_cosines: int = 200
-    """Steps between two looks at how tasks pull the shared layer (models.md 4)."""
 
 
 class FineTuner:
@@ -86,6 +63,8 @@ class FineTuner:
         self.optimiser = build_optimiser(self.weights, config.weight_decay)
         self.recent_dwell_s = {name: torch.empty(0, device=self.device) for name in self.ranker.scales}
         self.corpus = ContentCorpus(len(schema.content))
+        table = self.ranker.learned.ids
+        self.ids = None if table is None else IdLearner(table, config.ids)
         self.teacher: Ranker | None = None
         self.gradient_cosines: dict[str, float] = {}
         self.num_steps, self.seed = 0, seed
@@ -105,7 +84,8 @@ class FineTuner:
         targets = {task.name: task_targets(self.ranker, batch, task) for task in self.ranker.tasks}
         self._count(batch, targets)
         schema, dropped_frac = self.ranker.schema, self.config.dropped_group_frac
-        losses = self._losses(drop_groups(batch, schema, dropped_frac, self.seed, self.num_steps), targets)
+        probe_NW = None if self.ids is None else self.ids.probe(batch)
+        losses = self._losses(drop_groups(batch, schema, dropped_frac, self.seed, self.num_steps), targets, probe_NW)
         if self.num_steps % self.config.steps_between_cosines == 0:
             of_tasks = {task.name: losses[task.name] for task in self.ranker.tasks}
             self.gradient_cosines = gradient_cosines(
@@ -114,9 +94,13 @@ class FineTuner:
         self.optimiser.zero_grad()
         losses["total"].backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.weights.values(), self.config.max_gradient_norm)
-        if not bool(torch.isfinite(losses["total"] + norm)):
+        of_ids = None if probe_NW is None else probe_NW.grad
+        checked = losses["total"] + norm if of_ids is None else losses["total"] + norm + of_ids.sum()
+        if not bool(torch.isfinite(checked)):
             self.num_skipped += 1
             return {}
+        if self.ids is not None and of_ids is not None:
+            self.ids.learn(batch, of_ids)
         self._step()
         self.objective.balance(losses, targets)
         values = torch.stack([*losses.values(), norm]).detach().tolist()
@@ -164,6 +148,7 @@ class FineTuner:
             "optimiser": optimiser_tensors(self.optimiser, self.weights),
             "recent_dwell_s": self.recent_dwell_s,
             "corpus": self.corpus.state_dict(),
+            "ids": {} if self.ids is None else self.ids.state_dict(),
             "count": {
                 "average_share": torch.tensor(self.average.share, dtype=torch.float64),
                 "steps": torch.tensor(self.num_steps),
@@ -176,7 +161,7 @@ class FineTuner:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Goes on where `state_dict` was taken. Raises ValueError when the state is of another model."""
         check_fit(state, self.state_dict())
-        names = ("ranker", "objective", "calibration", "average", "optimiser", "recent_dwell_s", "corpus")
+        names = ("ranker", "objective", "calibration", "average", "optimiser", "recent_dwell_s", "corpus", "ids")
         part = {name: part_of(state, name, self.device) for name in names}
         self.ranker.load_state_dict(part["ranker"])
         self.objective.load_state_dict(part["objective"])
@@ -184,6 +169,8 @@ class FineTuner:
         self.average.sums = part["average"]
         self.recent_dwell_s = part["recent_dwell_s"]
         self.corpus.load_state_dict(part["corpus"])
+        if self.ids is not None:
+            self.ids.load_state_dict(part["ids"])
         restore_optimiser(self.optimiser, self.weights, part["optimiser"])
         self.average.share = float(state["count.average_share"])
         self.num_steps, self.num_skipped, self.seed = (int(state[f"count.{n}"]) for n in ("steps", "skipped", "seed"))
@@ -193,6 +180,8 @@ class FineTuner:
         """What is counted rather than learned; a head that sees its first labels starts from their rate."""
         self.ranker.observe(batch)
         self.corpus.observe(batch.content)
+        if self.ids is not None:
+            self.ids.observe(batch, self.num_steps)
         for name, of_task in targets.items():
             rates = self.objective.rates_of(name)
             is_first = not bool(rates.rows_K.any())
@@ -207,14 +196,14 @@ class FineTuner:
     @torch.no_grad()
     def _start_head(self, task: str, bias_K: Tensor) -> None:
         """Sets a head's bias, also in the average: reaching a rare task's rate by steps would take thousands."""
-        name = self.ranker.head_bias_name(task)
+        name = head_bias_name(self.ranker, task)
         self.average.shift(name, bias_K - self.weights[name])
         self.weights[name].copy_(bias_K)
         self.calibration.reset(task)
 
-    def _losses(self, batch: Batch, targets: dict[str, Targets]) -> dict[str, Tensor]:
+    def _losses(self, batch: Batch, targets: dict[str, Targets], probe_NW: Tensor | None) -> dict[str, Tensor]:
         as_shown = {"position_N": batch.position_N, "kind_N": batch.kind_N}
-        logits = self.ranker(batch, **as_shown)
+        logits = self.ranker(batch, **as_shown, probe_NW=probe_NW)
         teacher = None
         if self.teacher is not None and self.config.objective.distillation_weight:
             with torch.no_grad():

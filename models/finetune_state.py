@@ -8,7 +8,7 @@ from torch import Tensor
 __all__ = ["check_fit", "flat_tensors", "part_of"]
 
 # What has as many rows as were seen.
-VARYING = ("optimiser.", "recent_dwell_s.", "corpus.", "ranker.taste.kernel.basis.")
+VARYING = ("optimiser.", "recent_dwell_s.", "corpus.", "ids.waiting", "ranker.taste.kernel.basis.")
 
 
 def flat_tensors(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -11,9 +11,14 @@ __all__ = ["ItemSide"]
 
 @dataclass(frozen=True, slots=True)
 class ItemSide:
-    """M items. `factor_MW` float32: factors of the taste kernel, weights included."""
+    """M items. `factor_MW` float32: factors of the taste kernel, weights included.
+
+    `id_MW`: vectors by id (id_table.py); `attention_MA`: queries and keys (target_attention.py); zero wide when off.
+    """
 
     factor_MW: Tensor
+    id_MW: Tensor
+    attention_MA: Tensor
 
     def __len__(self) -> int:
         """M."""
@@ -28,9 +33,16 @@ class ItemSide:
         """All items one after the other."""
         return cls(**{one.name: torch.cat([getattr(side, one.name) for side in sides]) for one in fields(cls)})
 
-    def rows(self, content_N: Tensor) -> "ItemSide":
-        """Those of rows by their number in the content; zeros for NO_ITEM."""
-        if not len(self.factor_MW):
-            return ItemSide(self.factor_MW.new_zeros(len(content_N), self.factor_MW.shape[1]))
-        found = self.factor_MW.index_select(0, content_N.clamp(min=0))
-        return ItemSide(torch.where((content_N >= 0).unsqueeze(1), found, 0.0))
+    def factors(self, content_N: Tensor) -> Tensor:
+        """float32[N, W] of rows by their number in the content; zeros for NO_ITEM."""
+        return _of_rows(self.factor_MW, content_N)
+
+    def ids(self, content_N: Tensor) -> Tensor:
+        """float32[N, W] likewise."""
+        return _of_rows(self.id_MW, content_N)
+
+
+def _of_rows(values_MW: Tensor, content_N: Tensor) -> Tensor:
+    if not len(values_MW):
+        return values_MW.new_zeros(len(content_N), values_MW.shape[1])
+    return torch.where((content_N >= 0).unsqueeze(1), values_MW.index_select(0, content_N.clamp(min=0)), 0.0)

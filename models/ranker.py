@@ -19,8 +19,9 @@ from models.feature_schema import FeatureSchema
 from models.first_layer import FactoredLinear
 from models.inputs import RankerInputs
 from models.item_side import ItemSide
+from models.learned_columns import LearnedColumns
 from models.normaliser import Normaliser
-from models.ordinal import OrdinalScale, VisitOutlook, survival
+from models.ordinal import OrdinalScale, survival
 from models.position import NUM_KINDS, PositionLogit
 from models.ranker_config import RankerConfig
 from models.task_chain import chained
@@ -53,10 +54,13 @@ class Ranker(nn.Module):
         self.config, self.schema, self.tasks = config, schema, tuple(tasks)
         widths = (len(schema.user), len(schema.item), len(schema.cross))
         self.user_norm, self.item_norm, self.cross_norm = (Normaliser(width) for width in widths)
+        self.learned = LearnedColumns(config, len(schema.content))
         self.num_outputs = [len(config.threshold_s) if task.loss == "ordinal" else 1 for task in tasks]
         plan = expert_plan(config.architecture, names, config.num_shared_experts, config.expert_groups)
         self.experts = GatedExperts(plan, config.expert_hidden, config.expert_width)
-        self.first = FactoredLinear(*widths, sum(self.experts.splits) + sum(self.num_outputs))
+        beside_item, beside_cross = self.learned.widths
+        num_inputs = widths[0], widths[1] + beside_item, widths[2] + beside_cross
+        self.first = FactoredLinear(*num_inputs, sum(self.experts.splits) + sum(self.num_outputs))
         self._build_towers(config)
         self.position = PositionLogit(config.num_positions, len(tasks))
         self.scales = nn.ModuleDict({t.name: OrdinalScale(config.threshold_s) for t in tasks if t.loss == "ordinal"})
@@ -75,17 +79,33 @@ class Ranker(nn.Module):
         with torch.no_grad():
             self.first.weight_OF[sum(self.experts.splits) :] = 0
             self.first.bias_O[sum(self.experts.splits) :] = 0
+            # Attention starts without a say. Ids do too, as their vectors start at zero.
+            self.first.weight_OF[:, self.first.weight_OF.shape[1] - config.attention_width :] = 0
         for head in self.heads:
             nn.init.zeros_(head.get_parameter("weight"))
             nn.init.constant_(head.get_parameter("bias"), START_LOGIT)
 
-    def first_layer(self, inputs: RankerInputs) -> Tensor:
-        """float[N, O]: the factored first layer over normalised features."""
-        user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
-        return self._rows(user_SO, inputs.item_NI, inputs.cross_NX, inputs.slate_N)
+    def first_layer(self, inputs: RankerInputs, side: ItemSide | None = None, probe_NW: Tensor | None = None) -> Tensor:
+        """float[N, O]: the factored first layer over normalised features, ids and attention.
 
-    def _rows(self, user_SO: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Tensor:
-        inputs_NO: Tensor = self.first(user_SO, self.item_norm(item_NI), self.cross_norm(cross_NX), slate_N)
+        `side`: that of `inputs.content`, when it is known. `probe_NW`: zeros that are added to the rows' id vectors.
+        """
+        side = self.item_side(inputs.content) if side is None else side
+        user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
+        return self._first(user_SO, side, self._columns(inputs, side), probe_NW)
+
+    def _columns(self, inputs: RankerInputs, side: ItemSide) -> tuple[Tensor, ...]:
+        """What rows are made of, row by row."""
+        attended_NA = self.learned.attended(inputs, side)
+        return inputs.item_NI, inputs.cross_NX, inputs.slate_N, inputs.content_N, attended_NA
+
+    def _first(
+        self, user_SO: Tensor, side: ItemSide, columns: tuple[Tensor, ...], probe_NW: Tensor | None = None
+    ) -> Tensor:
+        item_NI, cross_NX, slate_N, content_N, attended_NA = columns
+        item_NF = self.learned.beside_item(self.item_norm(item_NI), side, content_N, probe_NW)
+        cross_NF = self.learned.beside_cross(self.cross_norm(cross_NX), attended_NA)
+        inputs_NO: Tensor = self.first(user_SO, item_NF, cross_NF, slate_N)
         return inputs_NO
 
     def tail(self, inputs_NO: Tensor, shift_NT: Tensor | None = None) -> dict[str, Tensor]:
@@ -110,8 +130,10 @@ class Ranker(nn.Module):
     def item_side(self, content: Content) -> ItemSide:
         """What a version says of items alone."""
         if self.taste is None:
-            return ItemSide(torch.zeros(content.num_items, 0, device=content.id_M.device))
-        return ItemSide(self.taste.kernel(content))
+            factor_MW = torch.zeros(content.num_items, 0, device=content.id_M.device)
+        else:
+            factor_MW = self.taste.kernel(content)
+        return ItemSide(factor_MW, *self.learned.of_items(content))
 
     def solve_taste(self, inputs: RankerInputs, side: ItemSide) -> TasteState | None:
         """What the users of the slates like; None without a taste layer, or when nobody has answered anything."""
@@ -122,18 +144,24 @@ class Ranker(nn.Module):
     def taste_logit(self, state: TasteState, side: ItemSide, content_N: Tensor, slate_N: Tensor) -> Tensor:
         """float[N]: f_u(i) of the taste layer (taste.py)."""
         assert self.taste is not None  # noqa: S101  there is a state
-        found: Tensor = self.taste(state, side.rows(content_N).factor_MW, content_N, slate_N)
+        found: Tensor = self.taste(state, side.factors(content_N), content_N, slate_N)
         return found
 
     def forward(
-        self, inputs: RankerInputs, *, position_N: Tensor | None = None, kind_N: Tensor | None = None
+        self,
+        inputs: RankerInputs,
+        *,
+        position_N: Tensor | None = None,
+        kind_N: Tensor | None = None,
+        probe_NW: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Logits per task: [N], or [N, K] for ordinal tasks. Without `position_N`, as when serving, position adds 0.
 
         `kind_N` int64 defaults to 0, a product. With a position, as when learning, `TASTE` is there too: the taste
-        layer's own click logit, without position.
+        layer's own click logit, without position. `probe_NW`: see `first_layer`.
         """
-        first_NO, side = self.first_layer(inputs), self.item_side(inputs.content)
+        side = self.item_side(inputs.content)
+        first_NO = self.first_layer(inputs, side, probe_NW)
         state = self.solve_taste(inputs, side)
         f_N = None if state is None else self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
         shift_NT = None if f_N is None else f_N.unsqueeze(1) * self.taste_skip_T
@@ -155,14 +183,15 @@ class Ranker(nn.Module):
         user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
         state = self.solve_taste(inputs, side)
         num_at_once = ROWS_AT_ONCE if inputs.item_NI.device.type == "cpu" else max(len(inputs.item_NI), 1)
-        columns = (inputs.item_NI, inputs.cross_NX, inputs.slate_N, inputs.content_N)
         chunks = []
-        for item_NI, cross_NX, slate_N, content_N in zip(*(torch.split(c, num_at_once) for c in columns), strict=True):
-            first_NO = self._rows(user_SO, item_NI, cross_NX, slate_N)
+        split = [torch.split(column, num_at_once) for column in self._columns(inputs, side)]
+        for columns in zip(*split, strict=True):
+            item_NI, _, slate_N, content_N, _ = columns
             shift_NT = None
             if state is not None:
                 shift_NT = self.taste_logit(state, side, content_N, slate_N).unsqueeze(1) * self.taste_skip_T
-            chunks.append(self.predictions(self.tail(first_NO, shift_NT), self.kinds(item_NI)))
+            logits = self.tail(self._first(user_SO, side, columns), shift_NT)
+            chunks.append(self.predictions(logits, self.kinds(item_NI)))
         return {task.name: torch.cat([chunk[task.name] for chunk in chunks]) for task in self.tasks}
 
     def kinds(self, item_NI: Tensor) -> Tensor:
@@ -191,15 +220,6 @@ class Ranker(nn.Module):
             outputs[task.name] = output_N if given is None else output_N * outputs[given]
         return outputs
 
-    def visits(self, logits: dict[str, Tensor], task: str, long_s: float = 30.0) -> VisitOutlook:
-        """What visits of an ordinal task would be like. Raises KeyError for any other task."""
-        scale, survival_NK = self.scale(task), survival(logits[task])
-        return VisitOutlook(
-            long_N=scale.longer_than(survival_NK, long_s),
-            seconds_N=scale.expected_s(survival_NK),
-            log_seconds_N=scale.expected_log_s(survival_NK),
-        )
-
     def scale(self, task: str) -> OrdinalScale:
         """The thresholds of an ordinal task. Raises KeyError for any other task."""
         scale = self.scales[task]
@@ -207,23 +227,8 @@ class Ranker(nn.Module):
         return scale
 
     def task(self, name: str) -> Task:
-        """The task of that name. Raises ValueError when there is none."""
-        return self.tasks[self._place(name)]
-
-    def head_bias_name(self, task: str) -> str:
-        """Name of the parameter float[K] that shifts all logits of a task."""
-        return f"heads.{self._place(task)}.bias"
-
-    def output_rows(self, task: str) -> dict[str, slice]:
-        """Names of the parameters whose rows are a task's K outputs, and which rows."""
-        t = self._place(task)
-        start = sum(self.experts.splits) + sum(self.num_outputs[:t])
-        linear = slice(start, start + self.num_outputs[t])
-        head = slice(0, self.num_outputs[t])
-        return {f"heads.{t}.weight": head, f"heads.{t}.bias": head, "first.weight_OF": linear, "first.bias_O": linear}
-
-    def _place(self, task: str) -> int:
-        return [one.name for one in self.tasks].index(task)
+        """The task of that name. Raises StopIteration when there is none."""
+        return next(task for task in self.tasks if task.name == name)
 
     def observe(self, batch: Batch) -> None:
         """Updates what is counted, not learned: feature moments and positions seen."""

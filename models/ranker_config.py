@@ -26,6 +26,11 @@ class RankerConfig:
     """First dwell thresholds, seconds; replaced by quantiles of what is observed."""
     taste_columns: int = 256
     """Columns of the taste layer's content basis; 0 leaves the taste layer out."""
+    id_rows: int = 0
+    """Rows of the table of item vectors by id, never more; 0 leaves it out. On RankLens ids did not help."""
+    id_width: int = 16
+    attention_width: int = 0
+    """Width of the attention over a user's last actions; 0 leaves it out: the taste layer says what it could."""
 
     @classmethod
     def compact(cls) -> Self:

@@ -12,6 +12,7 @@ from models.base_rates import BaseRates
 from models.ema import WeightAverage
 from models.ordinal import fit_thresholds
 from models.ranker import Ranker
+from models.task_outputs import head_bias_name, output_rows
 
 __all__ = ["interpolation", "refit_thresholds"]
 
@@ -60,19 +61,19 @@ def refit_thresholds(
     _carry_over(ranker, average, task, matrix_KK)
     new_logit_K = rates.rates().logit().float()
     is_beyond_K = (new_s_K < old_s_K[0]) | (new_s_K > old_s_K[-1])
-    level_K = torch.where(is_beyond_K, ranker.get_parameter(ranker.head_bias_name(task)), matrix_KK @ old_logit_K)
+    level_K = torch.where(is_beyond_K, ranker.get_parameter(head_bias_name(ranker, task)), matrix_KK @ old_logit_K)
     _shift_bias(ranker, average, task, new_logit_K - level_K)
     return True
 
 
 def _carry_over(ranker: Ranker, average: WeightAverage, task: str, matrix_KK: Tensor) -> None:
     weights = dict(ranker.named_parameters())
-    for name, rows in ranker.output_rows(task).items():
+    for name, rows in output_rows(ranker, task).items():
         for tensor in (weights[name], average.sums[name]):
             tensor[rows] = torch.tensordot(matrix_KK, tensor[rows].clone(), dims=1)
 
 
 def _shift_bias(ranker: Ranker, average: WeightAverage, task: str, change_K: Tensor) -> None:
-    name = ranker.head_bias_name(task)
+    name = head_bias_name(ranker, task)
     ranker.get_parameter(name).add_(change_K)
     average.shift(name, change_K)

@@ -12,6 +12,7 @@ from models.inputs import RankerInputs
 from models.ordinal import survival
 from models.ranker import ROWS_AT_ONCE, Ranker
 from models.ranker_config import RankerConfig
+from models.task_outputs import visits
 from models.tasks import DEFAULT_TASKS
 
 MakeBatch = Callable[..., Batch]
@@ -92,7 +93,7 @@ def test_predictions_are_per_shown_item(ranker: Ranker, make_batch: MakeBatch) -
 def test_the_outlook_of_visits_is_what_the_dwell_prediction_is_made_of(ranker: Ranker, make_batch: MakeBatch) -> None:
     batch = make_batch(5)
     logits, found = ranker(batch), ranker.predict(batch)
-    outlook = ranker.visits(logits, "dwell", long_s=10.0)
+    outlook = visits(ranker, logits, "dwell", long_s=10.0)
     torch.testing.assert_close(found["dwell"], (found["click"] * outlook.log_seconds_N).detach())
     torch.testing.assert_close(outlook.long_N, survival(logits["dwell"])[:, 2])
     torch.testing.assert_close(outlook.seconds_N, ranker.scale("dwell").expected_s(survival(logits["dwell"])))

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from models.finetune import FineTuneConfig, FineTuner
+from models.task_outputs import output_rows
 from models.tasks import DEFAULT_TASKS
 from streams.examples.records import encode_array
 from streams.settings import TrainingSettings
@@ -88,9 +89,9 @@ def test_labels_that_are_missing_or_all_negative_give_finite_losses(tasks: tuple
 def test_a_task_without_a_label_keeps_its_head_as_it_was() -> None:
     entries = [dataclasses.replace(e, tasks=("click",)) for e in ready_slates(32)]
     tuner = FineTuner(FineTuneConfig(weight_decay=0.0), SCHEMA, TASKS, device="cpu", seed=1)
-    before = {name: tuner.weights[name][rows].clone() for name, rows in tuner.ranker.output_rows("dwell").items()}
+    before = {name: tuner.weights[name][rows].clone() for name, rows in output_rows(tuner.ranker, "dwell").items()}
     tuner.learn(to_batch(entries, SCHEMA, TASKS).batch)
-    assert [name for name, rows in tuner.ranker.output_rows("dwell").items()
+    assert [name for name, rows in output_rows(tuner.ranker, "dwell").items()
             if not torch.equal(tuner.weights[name][rows], before[name])] == []  # fmt: skip
 
 

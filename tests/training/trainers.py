@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from models.checkpoint import load, save
+from models.task_outputs import output_rows
 from streams.examples.records import Labels
 from streams.settings import Settings
 from streams.training.buffered_slate import ReadySlate
@@ -22,7 +23,7 @@ def sabotage(registry: Registry, hashes: tuple[str, str]) -> int:
     version = registry.champions().version
     facts, ranker = registry.about(version), load(registry.path(version), *hashes).ranker
     with torch.no_grad():
-        for name, rows in ranker.output_rows("click").items():
+        for name, rows in output_rows(ranker, "click").items():
             ranker.get_parameter(name)[rows] *= -1
     shutil.rmtree(registry.path(version))
     save(registry.path(version), ranker, version=version, schema_hash=hashes[0], task_hash=hashes[1], extra=facts)
