@@ -41,7 +41,7 @@ def without_group(batch: Batch, schema: FeatureSchema, group: str) -> Batch:
 
 
 def _lose(batch: Batch, schema: FeatureSchema, lost: dict[str, Tensor]) -> Batch:
-    """The batch with NaN in the groups of slates that lost them, and no answers: `lost[group]` bool[S]."""
+    """The batch with NaN in the groups of slates that lost them, and no answers and actions: `lost[group]` bool[S]."""
     user_SU, item_NI, cross_NX = batch.user_SU, batch.item_NI, batch.cross_NX
     if "user" in lost:
         user_SU = torch.where(lost["user"].unsqueeze(1), torch.nan, user_SU)
@@ -54,6 +54,9 @@ def _lose(batch: Batch, schema: FeatureSchema, lost: dict[str, Tensor]) -> Batch
     cross_NX = torch.where(is_lost_SX[batch.slate_N], torch.nan, cross_NX)
     history = batch.history
     if "answers" in lost:
-        answer_SA = torch.where(lost["answers"].unsqueeze(1), NO_ITEM, history.answer_SA)
-        history = replace(history, answer_SA=answer_SA)
+        is_lost_S1 = lost["answers"].unsqueeze(1)
+        answer_SA = torch.where(is_lost_S1, NO_ITEM, history.answer_SA)
+        # Both are in the user's record: they are lost together.
+        action_SH = torch.where(is_lost_S1, NO_ITEM, history.action_SH)
+        history = replace(history, answer_SA=answer_SA, action_SH=action_SH)
     return replace(batch, user_SU=user_SU, item_NI=item_NI, cross_NX=cross_NX, history=history)

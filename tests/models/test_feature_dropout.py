@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
 from models.batch import Batch
+from models.content import NO_ITEM
 from models.feature_dropout import drop_groups, without_group
 from models.feature_groups import cross_groups
 from models.feature_schema import FeatureSchema
@@ -50,3 +52,11 @@ def test_a_group_can_be_taken_away_from_all(schema: FeatureSchema, make_batch: M
 def test_an_unknown_group_is_refused_with_the_known_ones(schema: FeatureSchema, make_batch: MakeBatch) -> None:
     with pytest.raises(KeyError, match=r"'colour' is unknown; use one of .*category"):
         without_group(make_batch(0), schema, "colour")
+
+
+def test_a_lost_history_takes_answers_and_actions_of_its_users(schema: FeatureSchema, make_batch: MakeBatch) -> None:
+    batch = make_batch(0, num_slates=2)
+    items = torch.tensor([[0, 1], [2, 3]])
+    known = replace(batch, history=replace(batch.history, answer_SA=items, action_SH=items))
+    lost = without_group(known, schema, "answers").history
+    assert (lost.answer_SA.unique().tolist(), lost.action_SH.unique().tolist()) == ([NO_ITEM], [NO_ITEM])
