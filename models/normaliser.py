@@ -47,5 +47,5 @@ class Normaliser(nn.Module):
         variance = self.sum_squares_F / self.count_F.clamp(min=1)
         scale = torch.where(variance > MIN_VARIANCE, variance.clamp(min=MIN_VARIANCE).rsqrt(), 1.0)
         scale = torch.where(self.count_F > 0, scale, 0.0).float()
-        scaled = ((values_NF - self.mean_F.float()) * scale).clamp(-CLIP, CLIP)
-        return torch.where(torch.isfinite(values_NF), scaled, 0.0)
+        scaled = (values_NF - self.mean_F.float()) * scale
+        return scaled.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).clamp(-CLIP, CLIP)

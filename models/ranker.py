@@ -24,6 +24,7 @@ from models.normaliser import Normaliser
 from models.ordinal import OrdinalScale, survival
 from models.position import NUM_KINDS, PositionLogit
 from models.ranker_config import RankerConfig
+from models.row_scoring import score_rows
 from models.task_chain import chained
 from models.task_checks import check_tasks
 from models.tasks import CLICK_TASK, Task
@@ -31,8 +32,6 @@ from models.taste import Taste, TasteState
 
 __all__ = ["TASTE", "Ranker"]
 
-# Scored together: a chunk whose numbers stay in a core's cache (on one core 12,800 rows take 28 ms so, 52 ms at once).
-ROWS_AT_ONCE = 1024
 # Of every output until the first labels come: a rate of .05.
 START_LOGIT = math.log(0.05 / 0.95)
 # Name of the taste layer's own click logit among those of the tasks, while learning.
@@ -92,21 +91,14 @@ class Ranker(nn.Module):
         """
         side = self.item_side(inputs.content) if side is None else side
         user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
-        return self._first(user_SO, side, self._columns(inputs, side), probe_NW)
-
-    def _columns(self, inputs: RankerInputs, side: ItemSide) -> tuple[Tensor, ...]:
-        """What rows are made of, row by row."""
-        attended_NA = self.learned.attended(inputs, side)
-        return inputs.item_NI, inputs.cross_NX, inputs.slate_N, inputs.content_N, attended_NA
-
-    def _first(
-        self, user_SO: Tensor, side: ItemSide, columns: tuple[Tensor, ...], probe_NW: Tensor | None = None
-    ) -> Tensor:
-        item_NI, cross_NX, slate_N, content_N, attended_NA = columns
-        item_NF = self.learned.beside_item(self.item_norm(item_NI), side, content_N, probe_NW)
-        cross_NF = self.learned.beside_cross(self.cross_norm(cross_NX), attended_NA)
-        inputs_NO: Tensor = self.first(user_SO, item_NF, cross_NF, slate_N)
+        rows = self._rows(inputs, side, probe_NW)
+        inputs_NO: Tensor = self.first(user_SO, *rows, inputs.slate_N)
         return inputs_NO
+
+    def _rows(self, inputs: RankerInputs, side: ItemSide, probe_NW: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The items' and the cross part's inputs of the first layer, float[N, F] each."""
+        item_NF = self.learned.beside_item(self.item_norm(inputs.item_NI), side, inputs.content_N, probe_NW)
+        return item_NF, self.learned.beside_cross(self.cross_norm(inputs.cross_NX), self.learned.attended(inputs, side))
 
     def tail(self, inputs_NO: Tensor, shift_NT: Tensor | None = None) -> dict[str, Tensor]:
         """Logits per task from the first layer's outputs: [N], or [N, K] for ordinal tasks.
@@ -118,7 +110,10 @@ class Ranker(nn.Module):
         mixed_TND = self.experts(hidden_NO, gate_NO)
         tower_TNW = functional.silu(torch.baddbmm(self.tower_bias_TW.unsqueeze(1), mixed_TND, self.tower_TDW))
         towers = zip(self.heads, tower_TNW.unbind(0), linear, strict=True)
-        logits = [head(tower_NW) + linear_NK for head, tower_NW, linear_NK in towers]
+        return self._by_task([head(tower_NW) + linear_NK for head, tower_NW, linear_NK in towers], shift_NT)
+
+    def _by_task(self, logits: Sequence[Tensor], shift_NT: Tensor | None) -> dict[str, Tensor]:
+        """Logits per task from those of the heads, float[N, K] each: shifted, chained."""
         if shift_NT is not None:
             logits = [value + shift_N.unsqueeze(1) for value, shift_N in zip(logits, shift_NT.unbind(1), strict=True)]
         named = {
@@ -144,8 +139,7 @@ class Ranker(nn.Module):
     def taste_logit(self, state: TasteState, side: ItemSide, content_N: Tensor, slate_N: Tensor) -> Tensor:
         """float[N]: f_u(i) of the taste layer (taste.py)."""
         assert self.taste is not None  # noqa: S101  there is a state
-        found: Tensor = self.taste(state, side.factors(content_N), content_N, slate_N)
-        return found
+        return self.taste.of_items(state, side, content_N, slate_N)
 
     def forward(
         self,
@@ -180,19 +174,21 @@ class Ranker(nn.Module):
         `side`: that of `inputs.content`, when it is known already.
         """
         side = self.item_side(inputs.content) if side is None else side
-        user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
         state = self.solve_taste(inputs, side)
-        num_at_once = ROWS_AT_ONCE if inputs.item_NI.device.type == "cpu" else max(len(inputs.item_NI), 1)
-        chunks = []
-        split = [torch.split(column, num_at_once) for column in self._columns(inputs, side)]
-        for columns in zip(*split, strict=True):
-            item_NI, _, slate_N, content_N, _ = columns
-            shift_NT = None
-            if state is not None:
-                shift_NT = self.taste_logit(state, side, content_N, slate_N).unsqueeze(1) * self.taste_skip_T
-            logits = self.tail(self._first(user_SO, side, columns), shift_NT)
-            chunks.append(self.predictions(logits, self.kinds(item_NI)))
-        return {task.name: torch.cat([chunk[task.name] for chunk in chunks]) for task in self.tasks}
+        shift_NT = None
+        if state is not None:
+            f_N = self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
+            shift_NT = f_N.unsqueeze(1) * self.taste_skip_T
+        return self.predictions(self._logits(inputs, side, shift_NT), self.kinds(inputs.item_NI))
+
+    def _logits(self, inputs: RankerInputs, side: ItemSide, shift_NT: Tensor | None) -> dict[str, Tensor]:
+        """What `tail` gives, without gradients."""
+        user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
+        rows = self._rows(inputs, side)
+        if inputs.item_NI.device.type != "cpu" or not len(inputs.item_NI):
+            return self.tail(self.first(user_SO, *rows, inputs.slate_N), shift_NT)
+        output_KN = score_rows(self, user_SO, torch.cat(rows, 1), inputs.slate_N)
+        return self._by_task([of_task_KN.T for of_task_KN in torch.split(output_KN, self.num_outputs)], shift_NT)
 
     def kinds(self, item_NI: Tensor) -> Tensor:
         """int64[N]: 0 product, 1 coupon, 2 ad, as the features say; a product where they are missing."""

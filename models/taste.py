@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.content import NO_ITEM
 from models.feature_schema import FeatureSchema
 from models.inputs import History
+from models.item_side import ItemSide
 from models.taste_kernel import TasteKernel
 
 __all__ = ["Taste", "TasteState"]
@@ -21,6 +23,8 @@ __all__ = ["Taste", "TasteState"]
 # Keeps the weight of an answer that was certain above zero, as its square root is divided by in the gradient.
 MIN_CURVATURE = 1e-6
 NO_BASE_LOGIT = -3.0
+# Cells of items by users up to which a product of all is faster than gathering the factors of a row (measured: 64).
+MAX_CELLS_A_ROW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class TasteState:
     """S users as their answers say: f_u(i) = phi(i) . `direction_SW`[u] + the weight of same items.
 
     `alpha_SA`: how much each answer says, 0 where there is none. `root_SA`, `lower_SAA` and `factor_SAW` give the
-    variance: square root of the answers' curvature, Cholesky factor of I + root K root, factors of the answered items.
+    variance: square root of the answers' curvature, 0 where there is no answer; Cholesky factor of I + root K root;
+    factors of the answered items, those of any item where there is no answer.
     """
 
     history: History
@@ -60,22 +65,38 @@ class Taste(nn.Module):
         answer_SA = history.answer_SA
         is_answer_SA = answer_SA != NO_ITEM
         factor_SAW = _gather(factor_MW, answer_SA)
-        is_same = (answer_SA.unsqueeze(1) == answer_SA.unsqueeze(2)) & is_answer_SA.unsqueeze(1)
-        kernel_SAA = factor_SAW @ factor_SAW.transpose(1, 2) + self.kernel.identity * is_same
+        is_same_SAA = answer_SA.unsqueeze(1) == answer_SA.unsqueeze(2)
+        kernel_SAA = torch.baddbmm(self.kernel.identity * is_same_SAA, factor_SAW, factor_SAW.transpose(1, 2))
         p_SA = self.base(history.answer_logit_SA).sigmoid()
         trust_SA = self.log_trust.exp() * is_answer_SA
-        root_SA = (p_SA * (1 - p_SA) * trust_SA + MIN_CURVATURE).sqrt()
+        # Where there is no answer nothing is pulled, whatever factors and kernel are there.
+        root_SA = (p_SA * (1 - p_SA) * trust_SA + MIN_CURVATURE).sqrt() * is_answer_SA
         residual_SA1 = ((history.answer_y_SA.clamp(min=0) - p_SA) * trust_SA).unsqueeze(2)
         eye = torch.eye(answer_SA.shape[1], device=factor_MW.device)
-        lower_SAA = torch.linalg.cholesky(eye + root_SA.unsqueeze(2) * kernel_SAA * root_SA.unsqueeze(1))
+        root_SAA = root_SA.unsqueeze(2) * root_SA.unsqueeze(1)
+        lower_SAA = torch.linalg.cholesky(torch.addcmul(eye, root_SAA, kernel_SAA))
         pulled_SA1 = root_SA.unsqueeze(2) * (kernel_SAA @ residual_SA1)
         alpha_SA1 = residual_SA1 - root_SA.unsqueeze(2) * torch.cholesky_solve(pulled_SA1, lower_SAA)
-        direction_SW = (factor_SAW * alpha_SA1).sum(1)
+        direction_SW = (factor_SAW.transpose(1, 2) @ alpha_SA1).squeeze(2)
         return TasteState(history, direction_SW, alpha_SA1.squeeze(2), root_SA, lower_SAA, factor_SAW)
 
     def forward(self, state: TasteState, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
         """float[N]: f_u(i) of rows, from the factors of their items and their numbers in the content."""
         by_content_N = (factor_NW * state.direction_SW.index_select(0, slate_N)).sum(1)
+        return torch.addcmul(by_content_N, self.kernel.identity, same_item_alpha(state, content_N, slate_N))
+
+    def of_items(self, state: TasteState, side: ItemSide, content_N: Tensor, slate_N: Tensor) -> Tensor:
+        """float[N]: the same from what is known of the content's items; 0 for NO_ITEM.
+
+        One product of all items with all users is faster than one of every row, unless rows are few beside it.
+        """
+        num_users = len(state.direction_SW)
+        if not len(side) or len(side) * num_users > MAX_CELLS_A_ROW * len(content_N):
+            found_N: Tensor = self(state, side.factors(content_N), content_N, slate_N)
+            return found_N
+        by_item_C = (side.factor_MW @ state.direction_SW.T).flatten()
+        cell_N = content_N.clamp(min=0) * num_users + slate_N
+        by_content_N = torch.where(content_N != NO_ITEM, by_item_C.index_select(0, cell_N), 0.0)
         return torch.addcmul(by_content_N, self.kernel.identity, same_item_alpha(state, content_N, slate_N))
 
     def variance(self, state: TasteState, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
@@ -101,11 +122,10 @@ class Taste(nn.Module):
 
 
 def _gather(factor_MW: Tensor, place: Tensor) -> Tensor:
-    """Factors of items; zero where there is none."""
+    """Factors of items; those of any item where there is none."""
     if not len(factor_MW):
         return factor_MW.new_zeros(*place.shape, factor_MW.shape[1])
-    rows = factor_MW.index_select(0, place.clamp(min=0).flatten()).view(*place.shape, factor_MW.shape[1])
-    return rows * (place != NO_ITEM).unsqueeze(-1)
+    return functional.embedding(place.clamp(min=0), factor_MW)
 
 
 def same_item_alpha(state: TasteState, content_N: Tensor, slate_N: Tensor) -> Tensor:

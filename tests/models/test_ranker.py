@@ -10,8 +10,9 @@ from models.experts import Architecture
 from models.feature_schema import FeatureSchema
 from models.inputs import RankerInputs
 from models.ordinal import survival
-from models.ranker import ROWS_AT_ONCE, Ranker
+from models.ranker import Ranker
 from models.ranker_config import RankerConfig
+from models.row_scoring import ROWS_AT_ONCE
 from models.task_outputs import visits
 from models.tasks import DEFAULT_TASKS
 

@@ -2,6 +2,7 @@ import numpy as np
 import torch
 
 from models.content import NO_ITEM
+from models.item_side import ItemSide
 from tests.models.taste_shop import FILMS, films, history, taste
 
 ANSWERS = [[(0, 1.0), (2, 0.0), (1, 1.0)], [(2, 1.0)], []]
@@ -98,3 +99,15 @@ def test_every_weight_of_the_layer_has_a_gradient_through_the_solve() -> None:
     assert without == ["kernel.vector_raw"]
     assert layer.kernel.field_raw_F.grad is not None
     assert (layer.kernel.field_raw_F.grad != 0).tolist() == [False, True, True]
+
+
+def test_one_row_scores_as_it_does_among_all_rows_of_all_users() -> None:
+    layer, content = taste(), films()
+    side = ItemSide(layer.kernel(content), torch.zeros(len(FILMS), 0), torch.zeros(len(FILMS), 0))
+    state = layer.solve(side.factor_MW, history(ANSWERS * 4))
+    slate_N, content_N = torch.arange(12).repeat_interleave(len(FILMS)), EVERY.repeat(12)
+    content_N[::5] = NO_ITEM
+    # The first takes the product of all items with all users, the second that of its own row.
+    together_N = layer.of_items(state, side, content_N, slate_N)
+    alone = [layer.of_items(state, side, content_N[n : n + 1], slate_N[n : n + 1]) for n in range(len(slate_N))]
+    torch.testing.assert_close(together_N, torch.cat(alone))
