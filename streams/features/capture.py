@@ -13,7 +13,7 @@ from models.feature_schema import EVENT_KINDS
 from streams.features.cross_features import capture_cross
 from streams.features.decay import decay_to
 from streams.features.items import ItemTable
-from streams.features.user_state import UserState
+from streams.features.user_state import SESSION_GAP_MS, UserState
 
 __all__ = ["CLICK_LOGIT", "Captured", "Request", "capture", "capture_items", "capture_user"]
 
@@ -62,13 +62,14 @@ def capture_user(user: UserState, items: ItemTable, now_ms: int) -> Float32:
     decayed = decay_to(np.array(user.decayed).reshape(1, -1, len(EVENT_KINDS)), np.array([user.decayed_at_ms]), now_ms)[
         0, :, :DISLIKE
     ]
-    idle_s = max(now_ms - user.last_event_ms, 0) / 1000 if user.last_event_ms else 0.0
+    idle_ms = max(now_ms - user.last_event_ms, 0) if user.last_event_ms else 0
+    num_actions = user.num_session_actions if idle_ms <= SESSION_GAP_MS else 0
     angle = 2 * math.pi * (now_ms % 86_400_000) / 86_400_000
     return np.concatenate(
         [
             [rate, math.log1p(user.num_slates)],
             np.log1p(decayed).ravel(),
-            [math.log1p(user.num_session_actions), math.log1p(idle_s), math.sin(angle), math.cos(angle)],
+            [math.log1p(num_actions), math.log1p(idle_ms / 1000), math.sin(angle), math.cos(angle)],
         ]
     ).astype(np.float32)
 

@@ -16,8 +16,8 @@ MAX_ITEMS = 500_000
 class ItemSides:
     """Of one version. Items are asked for by the worker's slots."""
 
-    def __init__(self, ranker: Ranker) -> None:
-        self._ranker = ranker
+    def __init__(self, ranker: Ranker, max_items: int = MAX_ITEMS) -> None:
+        self._ranker, self._max_items = ranker, max_items
         self._forget()
 
     def _forget(self) -> None:
@@ -25,10 +25,15 @@ class ItemSides:
         self._epoch_of = torch.empty(0, dtype=torch.int64)
         self._kept = self._ranker.item_side(Content.empty(len(self._ranker.schema.dense)))
 
+    @property
+    def num_kept(self) -> int:
+        """Items computed, those with content of before included."""
+        return len(self._kept)
+
     @torch.inference_mode()
     def of(self, slot_M: torch.Tensor, items: CatalogueColumns) -> ItemSide:
         """Sides of M different slots, in their order."""
-        if len(self._kept) + len(slot_M) > MAX_ITEMS:
+        if len(self._kept) + len(slot_M) > self._max_items:
             self._forget()
         self._grow(items.n)
         epoch_M = torch.from_numpy(items.content_epoch)[slot_M].long()

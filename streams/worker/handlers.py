@@ -44,7 +44,6 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
         slate.policy, slate.model_version = offer.policy, offer.model_version
         slate.propensities = dict(zip(offer.slots, offer.propensities, strict=True))
     found = show(slate, list(positions), now.at_ms, state.plan, now.lateness_ms)
-    user.touch(now.at_ms, event.get("session_id"))
     if found.places:
         new = [slate.slots[place] for place in found.places]
         _show(now, slate, new, [positions[slot] for slot in new])
@@ -54,6 +53,7 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
         # Seen all the same: counted, though there is no place left to learn from.
         now.out.counts["slate_full"] += len(found.beyond)
         _count_shown(now, slate, found.beyond, is_first=False)
+    user.touch(now.at_ms, event.get("session_id"))
     state.slate_changed(slate)
     if is_first:
         state.deadlines.add(next_deadline_ms(slate, state.plan), slate)

@@ -17,7 +17,6 @@ __all__ = ["on_rank"]
 def on_rank(now: Moment, event: Mapping[str, Any]) -> None:
     """A request for a list: captured here, scored with the rest of the chunk."""
     state, user, items = now.state, now.user, now.state.items
-    user.touch(now.at_ms, event.get("session_id"))
     excluded = {slot for slot in map(items.find, event.get("exclude", ())) if slot is not None}
     named = event.get("items")
     query = event.get("query", "")
