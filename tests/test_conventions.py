@@ -38,6 +38,7 @@ FLOW = (
     "streams.supervisor",
     "streams.replay",
     "streams.demo",
+    "streams.report",
     "streams.commands",
     "streams.cli",
 )

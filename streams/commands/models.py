@@ -1,7 +1,8 @@
 """`freshrank models`: versions on disk, what the gate said of them, promoting and rolling back."""
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -87,6 +88,21 @@ def show(version: int, *, data_dir: DataDir = None, as_json: AsJson = False) -> 
         typer.echo(json.dumps(document))
     else:
         Console().print_json(data=document)
+
+
+@models.command("report")
+def report(
+    *,
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("freshrank-report.html"),
+    data_dir: DataDir = None,
+) -> None:
+    """Write one HTML page on how the model learns: losses, calibration, metrics, features, the gate's decisions."""
+    from streams.clock import SystemClock
+    from streams.report.report_job import build_report
+
+    found = build_report(load_settings(data_dir=data_dir), SystemClock().now_ms())
+    out.write_text(found.html, encoding="utf-8")
+    typer.echo("\n".join([found.title, *found.says, f"written to {out}"]))
 
 
 @models.command("promote")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from rocksdict import BlockBasedOptions, Options, Rdict, WriteBatch
+from rocksdict import AccessType, BlockBasedOptions, Options, Rdict, WriteBatch
 
 from streams.errors import StateError
 
@@ -17,10 +17,14 @@ WRITE_BUFFER_BYTES = 32 << 20
 
 
 class BufferDatabase:
-    """One process at a time; raises StateError when another one holds the folder."""
+    """One process at a time; raises StateError when another one holds the folder.
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    `is_read_only`: the folder as it is now, beside a process that holds it; what that one writes later is not seen.
+    """
+
+    def __init__(self, folder: Path, *, is_read_only: bool = False) -> None:
+        if not is_read_only:
+            folder.mkdir(parents=True, exist_ok=True)
         options = Options(raw_mode=True)
         table = BlockBasedOptions()
         # Nearly every slate is new when it arrives: the filter answers that without a disk read.
@@ -29,7 +33,9 @@ class BufferDatabase:
         options.set_write_buffer_size(WRITE_BUFFER_BYTES)
         options.set_max_write_buffer_number(2)
         try:
-            self._db = Rdict(str(folder), options)
+            self._db = Rdict(
+                str(folder), options, access_type=AccessType.read_only() if is_read_only else AccessType.read_write()
+            )
         except Exception as error:
             raise StateError(
                 f"the replay buffer in {folder} could not be opened ({error}); one trainer must hold it alone: stop "

@@ -94,5 +94,5 @@ def _not_beaten(to_beat: str, window: Comparison) -> list[str]:
     click = window.tasks[CLICK_TASK]
     if not to_beat or click.surely_below < 0:
         return []
-    better = f"click is better by {-click.change:.4f} normalised entropy on {click.rows} rows, which may be noise"
-    return [f"{better}; the champion was restored ({to_beat}) and must be beaten"]
+    found = f"click is not surely better ({click.change:+.4f} normalised entropy on {click.rows} rows)"
+    return [f"{found}; the champion was restored ({to_beat}) and must be beaten"]

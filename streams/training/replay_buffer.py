@@ -47,11 +47,12 @@ class ReplayBuffer:
     """Slates by user and slate id. One process at a time; raises StateError when another one holds the folder.
 
     `buffer_days`: event time kept. `buffer_max_bytes`: the oldest slates leave beyond it, at the next `trim`.
+    `is_read_only`: what it holds now, to be read beside the process that holds it; nothing may be appended or trimmed.
     """
 
-    def __init__(self, folder: Path, *, buffer_days: float, buffer_max_bytes: int) -> None:
+    def __init__(self, folder: Path, *, buffer_days: float, buffer_max_bytes: int, is_read_only: bool = False) -> None:
         self._kept_ms, self._max_bytes = int(buffer_days * DAY_MS), buffer_max_bytes
-        self._store = BufferDatabase(folder)
+        self._store = BufferDatabase(folder, is_read_only=is_read_only)
         self._lock = Lock()
         raw = self._store.get_many([META])[0]
         self._facts = _FACTS.decode(raw) if raw else BufferFacts()

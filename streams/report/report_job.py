@@ -1,0 +1,84 @@
+"""`freshrank models report`: everything on disk about the rounds of one data folder, as one page. Changes nothing.
+
+Works beside a running trainer: the history is read as it is, the replay buffer through a reader of its own.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from models.checkpoint import load
+from models.checkpoint_errors import CheckpointError as DamagedError
+from streams.errors import FreshrankError, StateError
+from streams.report.decision_sections import gate, importance, pulls
+from streams.report.headline import headline, summary
+from streams.report.page import page, words_used
+from streams.report.sections import by_age, calibration, distributions, learning, present, quality
+from streams.report.story import Story
+from streams.settings import Settings
+from streams.training.ablation import Ablation, ablate
+from streams.training.registry import Registry
+from streams.training.replay_buffer import ReplayBuffer
+from streams.training.round_history import HISTORY_FILE, read_rounds
+
+__all__ = ["NoHistoryError", "Report", "build_report"]
+
+# The newest slates whose features are left out group by group: seconds of work.
+ABLATION_SLATES = 1000
+
+
+class NoHistoryError(FreshrankError):
+    """No round was recorded yet. Operator: let the trainer run, or name another data folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`html`: the whole page. `title`: what it says first."""
+
+    title: str
+    says: list[str]
+    html: str
+
+
+def build_report(settings: Settings, now_ms: int) -> Report:
+    """Read, measure and write the page. Raises NoHistoryError when no round has ended yet."""
+    path = settings.data_dir / "trainer" / HISTORY_FILE
+    records = read_rounds(path)
+    if not records:
+        raise NoHistoryError(
+            f"{path} holds no round yet; a report needs at least one, which the trainer records when it ends: let "
+            "`freshrank up`, `freshrank trainer` or `freshrank demo --data-dir DIR` run, or name its --data-dir"
+        )
+    story = Story.of(records, settings.labels.tasks)
+    registry = Registry(settings.data_dir / "models", settings.training.keep_versions)
+    champion = registry.champions().version
+    title, says = headline(story), summary(story, champion)
+    sections = [present, learning, quality, calibration, distributions, by_age]
+    found = _ablation(settings, registry, champion)
+    parts = [*(part(story) for part in sections), importance(found), gate(story), pulls(story), words_used()]
+    made = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    kicker = f"freshrank · rounds {records[0]['round']:,} to {records[-1]['round']:,} · {made}"
+    foot = f"Made by `freshrank models report` from {path}. The same figures are in TensorBoard's files beside it."
+    return Report(title, says, page(title, kicker, says, parts, foot))
+
+
+def _ablation(settings: Settings, registry: Registry, champion: int) -> Ablation | str:
+    """What each group of features is worth to the champion, or why that could not be found out."""
+    folder: Path = settings.data_dir / "buffer"
+    if not champion:
+        return "No version serves yet, so there is nothing to take features away from."
+    if not folder.exists():
+        return f"The replay buffer {folder} is not there, so there are no lists to try the champion on."
+    manifest = next((v.manifest for v in registry.versions() if v.number == champion), {})
+    try:
+        hashes = str(manifest.get("schema_hash")), str(manifest.get("task_hash"))
+        ranker = load(registry.path(champion), *hashes).ranker
+        days, max_bytes = settings.training.buffer_days, settings.training.buffer_max_bytes
+        buffer = ReplayBuffer(folder, buffer_days=days, buffer_max_bytes=max_bytes, is_read_only=True)
+    except (DamagedError, StateError) as error:
+        return f"Not measured this time: {error}"
+    try:
+        found = ablate(ranker, buffer.history(buffer.by_event_time()[-ABLATION_SLATES:]))
+    finally:
+        buffer.close()
+    return found if found.num_rows else "The replay buffer holds no list with the champion's features."
