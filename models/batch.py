@@ -4,9 +4,9 @@ User features are kept once per slate and found through `slate_N`, so that the u
 computed once. A label that is not known yet is masked, never zero.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -138,19 +138,22 @@ class Batch(RankerInputs):
         """The same rows, as ones that were learned before."""
         return replace(self, is_replay_N=torch.ones_like(self.is_replay_N))
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """The same with every tensor changed, those of content, history and labels too."""
+        changed: dict[str, Any] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, Tensor):
+                changed[one.name] = change(value)
+            elif isinstance(value, dict):
+                changed[one.name] = {task: change(of_task) for task, of_task in value.items()}
+            else:
+                changed[one.name] = value.each(change)
+        return Batch(**changed)
+
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on `device`."""
-        tensors = ("user_SU", "item_NI", "cross_NX", "slate_N", "content_N", "position_N", "kind_N", "weight_N")
-        names = (*tensors, "censored", "is_replay_N")
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
-        return Batch(
-            **moved,
-            content=self.content.to(device),
-            history=self.history.to(device),
-            y={task: v.to(device, non_blocking=True) for task, v in self.y.items()},
-            mask={task: v.to(device, non_blocking=True) for task, v in self.mask.items()},
-            is_early={task: v.to(device, non_blocking=True) for task, v in self.is_early.items()},
-        )
+        return self.each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def has_finite_labels(self) -> bool:
         """Whether all known labels and all weights are finite. Features may be missing (NaN): see normaliser.py."""

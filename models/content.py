@@ -5,8 +5,8 @@ every machine. What a value is worth (rarity, learned directions) is for the mod
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Self
 
@@ -84,10 +84,13 @@ class Content:
             dense_MD=torch.cat([content.dense_MD for content in contents]),
         )
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Content":
+        """The same with every tensor changed."""
+        return Content(**{one.name: change(getattr(self, one.name)) for one in fields(self)})
+
     def to(self, device: torch.device | str) -> "Content":
         """The same on `device`."""
-        names = ("id_M", "value_V", "item_V", "dense_MD")
-        return Content(**{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+        return self.each(lambda tensor: tensor.to(device, non_blocking=True))
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:

@@ -20,8 +20,10 @@ from models.finetune_state import check_fit, flat_tensors, part_of
 from models.gradient_cosine import gradient_cosines
 from models.id_learner import IdLearner
 from models.late_labels import weighed
+from models.net_step import NetStep
 from models.objective import Objective, task_targets
 from models.optimiser_state import build_optimiser, optimiser_tensors, restore_optimiser
+from models.peers import Peers
 from models.ranker import Ranker
 from models.targets import Targets
 from models.task_calibration import TaskCalibration
@@ -54,6 +56,7 @@ class FineTuner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.ranker = Ranker(config.ranker, schema, tasks).to(self.device)
+        self.net = NetStep(self.ranker, self.device)
         self.objective = Objective(config.objective, tasks, self.ranker.num_outputs).to(self.device)
         half_life = config.calibration_half_life_rows
         binary = [task.name for task in tasks if not task.is_seconds]
@@ -70,6 +73,10 @@ class FineTuner:
         self.num_steps, self.seed = 0, seed
         self.num_skipped = 0
         self._served: Ranker | None = None
+
+    def join(self, peers: Peers) -> None:
+        """Learn together with other processes, which hold the same state and are given the same batches."""
+        self.net = NetStep(self.ranker, self.device, peers)
 
     def learn(self, batch: Batch) -> dict[str, float]:
         """One step on `batch`; returns the losses by name (objective.py) and `gradient_norm`.
@@ -92,9 +99,8 @@ class FineTuner:
                 of_tasks, self.ranker.first.weight_OF, sum(self.ranker.experts.splits)
             )
         self.optimiser.zero_grad()
-        losses["total"].backward()  # type: ignore[no-untyped-call]
+        of_ids = self.net.backward(losses["total"], probe_NW)
         norm = nn.utils.clip_grad_norm_(self.weights.values(), self.config.max_gradient_norm)
-        of_ids = None if probe_NW is None else probe_NW.grad
         checked = losses["total"] + norm if of_ids is None else losses["total"] + norm + of_ids.sum()
         if not bool(torch.isfinite(checked)):
             self.num_skipped += 1
@@ -202,12 +208,10 @@ class FineTuner:
         self.calibration.reset(task)
 
     def _losses(self, batch: Batch, targets: dict[str, Targets], probe_NW: Tensor | None) -> dict[str, Tensor]:
-        as_shown = {"position_N": batch.position_N, "kind_N": batch.kind_N}
-        logits = self.ranker(batch, **as_shown, probe_NW=probe_NW)
+        logits = self.net.logits(batch, probe_NW)
         teacher = None
         if self.teacher is not None and self.config.objective.distillation_weight:
-            with torch.no_grad():
-                teacher = {name: logit.sigmoid() for name, logit in self.teacher(batch, **as_shown).items()}
+            teacher = self.net.teacher(self.teacher, batch)
         losses: dict[str, Tensor] = self.objective(logits, weighed(batch, targets, logits), teacher)
         return losses
 

@@ -3,7 +3,7 @@
 User features and histories are kept once per slate, item content once per item; rows find theirs by number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,9 +57,13 @@ class History:
             columns[name] = torch.where(columns[name] == NO_ITEM, NO_ITEM, columns[name] + start)
         return History(**columns)
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> "History":
+        """The same with every tensor changed."""
+        return History(**{name: change(getattr(self, name)) for name in _FILLS})
+
     def to(self, device: torch.device | str) -> "History":
         """The same on `device`."""
-        return History(**{name: getattr(self, name).to(device, non_blocking=True) for name in _FILLS})
+        return self.each(lambda tensor: tensor.to(device, non_blocking=True))
 
 
 _FILLS: dict[str, int] = {

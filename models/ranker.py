@@ -23,6 +23,7 @@ from models.learned_columns import LearnedColumns
 from models.normaliser import Normaliser
 from models.ordinal import OrdinalScale, survival
 from models.position import NUM_KINDS, PositionLogit
+from models.precision import full_precision
 from models.ranker_config import RankerConfig
 from models.row_scoring import score_rows
 from models.task_chain import chained
@@ -110,7 +111,7 @@ class Ranker(nn.Module):
         mixed_TND = self.experts(hidden_NO, gate_NO)
         tower_TNW = functional.silu(torch.baddbmm(self.tower_bias_TW.unsqueeze(1), mixed_TND, self.tower_TDW))
         towers = zip(self.heads, tower_TNW.unbind(0), linear, strict=True)
-        return self._by_task([head(tower_NW) + linear_NK for head, tower_NW, linear_NK in towers], shift_NT)
+        return self._by_task([(head(tower_NW) + linear_NK).float() for head, tower_NW, linear_NK in towers], shift_NT)
 
     def _by_task(self, logits: Sequence[Tensor], shift_NT: Tensor | None) -> dict[str, Tensor]:
         """Logits per task from those of the heads, float[N, K] each: shifted, chained."""
@@ -154,10 +155,11 @@ class Ranker(nn.Module):
         `kind_N` int64 defaults to 0, a product. With a position, as when learning, `TASTE` is there too: the taste
         layer's own click logit, without position. `probe_NW`: see `first_layer`.
         """
-        side = self.item_side(inputs.content)
+        with full_precision(inputs.user_SU.device):
+            side = self.item_side(inputs.content)
+            state = self.solve_taste(inputs, side)
+            f_N = None if state is None else self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
         first_NO = self.first_layer(inputs, side, probe_NW)
-        state = self.solve_taste(inputs, side)
-        f_N = None if state is None else self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
         shift_NT = None if f_N is None else f_N.unsqueeze(1) * self.taste_skip_T
         if position_N is None:
             return self.tail(first_NO, shift_NT)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from models.device_batches import on_device
 from models.finetune import FineTuner
 from models.tasks import Task
 from streams.training.buffered_slate import ReadySlate
@@ -121,8 +122,11 @@ class _Bootstrap:
         seen: deque[PredictedBatch] = deque(maxlen=KEPT_STEPS)
         num_done, num_looks = 0, 1
         for block in self._history.blocks(self._history.train):
-            for entries in _steps(block):
-                self._step(entries, seen if number == 0 else None)
+            if number == 0:
+                for entries in _steps(block):
+                    self._step(entries, seen)
+            else:
+                self._repeat(block)
             num_done += len(block)
             if num_done / num_train >= num_looks / CHECKS_PER_PASS and num_looks < CHECKS_PER_PASS:
                 num_looks += 1
@@ -131,19 +135,24 @@ class _Bootstrap:
             self._report.train = progressive_metrics(list(seen), self._tasks)
         yield 1.0
 
-    def _step(self, entries: Sequence[ReadySlate], seen: "deque[PredictedBatch] | list[PredictedBatch] | None") -> None:
-        """One step; with `seen`, rows that are new are predicted and calibrated on first."""
+    def _step(self, entries: Sequence[ReadySlate], seen: "deque[PredictedBatch] | list[PredictedBatch]") -> None:
+        """One step on rows that are new: predicted and calibrated on first."""
         found = to_batch(entries, self._schema, self._tasks)
-        self._report.num_skipped += found.num_skipped if seen is not None else 0
+        self._report.num_skipped += found.num_skipped
         if not found.batch.num_rows:
             return
-        if seen is not None:
-            new = to_batch(first_labels(entries), self._schema, self._tasks)
-            if new.batch.num_rows:
-                predictions = to_numpy(self._tuner.predict_then_calibrate(new.batch), self._tasks)
-                seen.append(PredictedBatch(new.batch, new.shown_at_ms_S, predictions, None))
-            self._report.num_learned += found.batch.num_slates
-        self._tuner.learn(found.batch if seen is not None else found.batch.as_replay())
+        new = to_batch(first_labels(entries), self._schema, self._tasks)
+        if new.batch.num_rows:
+            predictions = to_numpy(self._tuner.predict_then_calibrate(new.batch), self._tasks)
+            seen.append(PredictedBatch(new.batch, new.shown_at_ms_S, predictions, None))
+        self._report.num_learned += found.batch.num_slates
+        self._tuner.learn(found.batch)
+
+    def _repeat(self, block: Sequence[ReadySlate]) -> None:
+        """Steps on rows that were learned before."""
+        batches = (to_batch(entries, self._schema, self._tasks).batch.as_replay() for entries in _steps(block))
+        for batch in on_device((batch for batch in batches if batch.num_rows), self._tuner.device):
+            self._tuner.learn(batch)
 
     def _in_stream(self, part: Sequence[int]) -> list[PredictedBatch]:
         seen: list[PredictedBatch] = []
