@@ -2,6 +2,11 @@
 
 `slate` int[N] names the list of each row, in any order. Per-slate results follow the ascending numbers of the slates
 and are NaN where a slate has no positive label: `np.nanmean` is the mean over the lists that can be judged.
+
+Where scikit-learn has the metric, values are equal to its own, but for these conventions: equal scores rank by
+position, the first shown first (its NDCG averages over their orders, and its reciprocal rank, which is its label
+ranking average precision for one positive, takes the last place); labels are grades with gain 2^y - 1 (it takes gains);
+a list without a positive is NaN (its is 0, or 1); a list of one row counts (it raises).
 """
 
 import numpy as np

@@ -1,7 +1,12 @@
 """Metrics of predictions, vectorised over numpy arrays; conventions stand with each. Of lists: list_metrics.py.
 
 `y` are labels, `p` predictions, both [N]. A metric that these rows do not define is NaN, never an exception; averages
-then leave it out. Where scikit-learn has the metric, values are equal to its own.
+then leave it out. Where scikit-learn has the metric, values are equal to its own, but for these conventions:
+
+* without rows scikit-learn raises; here means are NaN, and precision, recall and F1 are 0;
+* precision, recall and F1 without a row to divide by are 0, as with its `zero_division=0`, and without its warning;
+* average precision without a positive is NaN, not 0;
+* log loss with labels of one class needs no `labels=`.
 """
 
 import numpy as np

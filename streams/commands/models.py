@@ -67,10 +67,16 @@ def list_versions(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 @models.command("show")
-def show(version: int, *, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show one version: hashes, losses, metrics before learning, and what the gate measured."""
-    from rich.console import Console
-
+def show(
+    version: int,
+    *,
+    plot: Annotated[Path | None, typer.Option(help="Also draw what the gate measured, as a PNG file.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one version: what it is, what the gate measured task by task, and how its round went."""
+    from streams.commands.tables import show as print_table
+    from streams.report.version_summary import summary_of
     from streams.training.registry import VersionError
 
     settings = load_settings(data_dir=data_dir)
@@ -79,15 +85,38 @@ def show(version: int, *, data_dir: DataDir = None, as_json: AsJson = False) -> 
     if not found:
         kept = registry.numbers()
         raise VersionError(f"there is no version {version} in {registry.folder}; kept are {kept}; name one of these")
-    document = {
-        **_facts(found[0]),
-        "problem": _problem(registry, settings, version),
-        "manifest": dict(found[0].manifest),
-    }
+    if plot is not None:
+        _plot(found[0], plot)
+    problem = _problem(registry, settings, version)
     if as_json:
-        typer.echo(json.dumps(document))
-    else:
-        Console().print_json(data=document)
+        typer.echo(json.dumps({**_facts(found[0]), "problem": problem, "manifest": dict(found[0].manifest)}))
+        return
+    for part in summary_of(found[0], problem, registry.champions().withdrawn.get(str(version))):
+        print_table(part)
+
+
+def _plot(version: "Version", file: Path) -> None:
+    from streams.report.gate_chart import verdicts_chart
+    from streams.report.theme import save_png
+    from streams.training.registry import VersionError
+
+    gate = version.manifest.get("extra", {}).get("report", {}).get("gate", {})
+    if not gate.get("tasks"):
+        raise VersionError(
+            f"version {version.number} was published without a gate, so there is nothing to draw; leave --plot out, or "
+            "name another of `freshrank models list`"
+        )
+    title = f"Version {version.number} against the champion before it"
+    try:
+        save_png(verdicts_chart(title, gate), (7.5, 1.6 + 0.42 * len(gate["tasks"])), file)
+    except OSError as error:
+        raise _not_written(file, error) from error
+
+
+def _not_written(file: Path, error: OSError) -> Exception:
+    from streams.errors import InputFileError
+
+    return InputFileError(f"{file} cannot be written ({error}); name a file in a folder that exists")
 
 
 @models.command("report")
@@ -101,7 +130,10 @@ def report(
     from streams.report.report_job import build_report
 
     found = build_report(load_settings(data_dir=data_dir), SystemClock().now_ms())
-    out.write_text(found.html, encoding="utf-8")
+    try:
+        out.write_text(found.html, encoding="utf-8")
+    except OSError as error:
+        raise _not_written(out, error) from error
     typer.echo("\n".join([found.title, *found.says, f"written to {out}"]))
 
 

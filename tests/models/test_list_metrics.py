@@ -51,6 +51,48 @@ def test_ndcg_equals_scikit_learn_list_by_list(seed: int, num_slates: int, k: in
             assert value == pytest.approx(sklearn.metrics.ndcg_score([gain], [p[rows]], k=k))
 
 
+@given(st.integers(0, 2**16), st.integers(1, 8))
+@settings(max_examples=60, deadline=None)
+def test_reciprocal_rank_equals_scikit_learn_list_by_list(seed: int, num_slates: int) -> None:
+    """Of lists with one positive, its label ranking average precision is the reciprocal rank."""
+    rng = np.random.default_rng(seed)
+    slate, p = rng.integers(0, num_slates, 40), rng.permutation(40) / 40
+    y = np.zeros(40)
+    for number in np.unique(slate)[:-1]:
+        y[rng.choice(np.flatnonzero(slate == number))] = 1.0
+    found = mrr(y, p, slate, np.arange(40))
+    for value, number in zip(found, np.unique(slate), strict=True):
+        rows = slate == number
+        if y[rows].sum() == 0:
+            assert math.isnan(value)
+        else:
+            expected = sklearn.metrics.label_ranking_average_precision_score([y[rows]], [p[rows]])
+            assert value == pytest.approx(expected)
+
+
+@given(st.integers(0, 2**16))
+@settings(max_examples=60, deadline=None)
+def test_with_ties_ranked_by_position_ndcg_is_that_of_scikit_learn_for_scores_without_ties(seed: int) -> None:
+    """Equal scores, made different by a little less for every place further down."""
+    rng = np.random.default_rng(seed)
+    grade, p, position = rng.integers(0, 3, 12).astype(float), rng.integers(0, 3, 12) / 4, rng.permutation(12)
+    grade[0] = 1.0
+    found = ndcg_at_k(grade, p, np.zeros(12, int), position, 5)
+    expected = sklearn.metrics.ndcg_score([np.exp2(grade) - 1], [p - position * 1e-3], k=5)
+    assert found.tolist() == [pytest.approx(expected)]
+
+
+def test_lists_that_scikit_learn_does_not_take_have_values_of_their_own() -> None:
+    """A list of one row, one without a positive, and no list at all."""
+    y, p, slate = np.array([1.0, 0.0, 0.0]), np.array([0.3, 0.2, 0.1]), np.array([0, 1, 1])
+    columns = (y, p, slate, np.arange(3))
+    assert [found.tolist() for found in (ndcg_at_k(*columns, 10), mrr(*columns))] == [
+        [1.0, pytest.approx(math.nan, nan_ok=True)]
+    ] * 2
+    none = np.zeros(0), np.zeros(0), np.zeros(0, int), np.zeros(0, int)
+    assert (ndcg_at_k(*none, 10).tolist(), mrr(*none).tolist(), math.isnan(gauc(*none[:3]))) == ([], [], True)
+
+
 @given(st.integers(0, 2**16), st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
 def test_gauc_is_the_auc_of_each_slate_weighed_by_rows(seed: int, num_slates: int) -> None:

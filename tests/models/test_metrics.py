@@ -34,6 +34,8 @@ def test_metrics_equal_those_of_scikit_learn_on_random_and_degenerate_rows(rows:
         expected_auc = sklearn.metrics.roc_auc_score(y, p) if len(np.unique(y)) > 1 else math.nan
         same(metrics.auc(y, p), expected_auc)
         same(metrics.log_loss(y, p), sklearn.metrics.log_loss(y, p, labels=[0, 1]))
+        expected_precision = sklearn.metrics.average_precision_score(y, p) if y.any() else math.nan
+        same(metrics.average_precision(y, p), expected_precision)
         same(metrics.accuracy(y, p), sklearn.metrics.accuracy_score(y, decided))
         same(metrics.precision(y, p), sklearn.metrics.precision_score(y, decided, zero_division=0))
         same(metrics.recall(y, p), sklearn.metrics.recall_score(y, decided, zero_division=0))
@@ -90,10 +92,42 @@ def test_ece_of_calibrated_predictions_is_small_and_of_shifted_ones_is_the_shift
     assert metrics.ece(y, p + 0.1) == pytest.approx(0.1, abs=0.01)
 
 
-@pytest.mark.parametrize("name", ["auc", "log_loss", "normalised_entropy", "pcoc", "ece", "xauc", "accuracy"])
+@pytest.mark.parametrize(
+    "name", ["auc", "average_precision", "log_loss", "normalised_entropy", "pcoc", "ece", "xauc", "accuracy"]
+)
 def test_without_rows_a_metric_is_nan_and_no_exception(name: str) -> None:
     empty = np.zeros(0)
     assert math.isnan(getattr(metrics, name)(empty, empty))
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "f1"])
+def test_without_rows_or_without_a_yes_and_a_positive_precision_recall_and_f1_are_zero(name: str) -> None:
+    empty, low = np.zeros(0), np.full(3, 0.1)
+    assert [getattr(metrics, name)(empty, empty), getattr(metrics, name)(np.zeros(3), low)] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("label", "p"), [(0.0, 0.3), (1.0, 0.3), (1.0, 0.7)])
+def test_a_single_row_is_measured_as_scikit_learn_does(label: float, p: float) -> None:
+    y, one = np.array([label]), np.array([p])
+    decided = one >= 0.5
+    same(metrics.log_loss(y, one), sklearn.metrics.log_loss(y, one, labels=[0, 1]))
+    same(metrics.accuracy(y, one), sklearn.metrics.accuracy_score(y, decided))
+    same(metrics.f1(y, one), sklearn.metrics.f1_score(y, decided, zero_division=0))
+    same(metrics.precision(y, one), sklearn.metrics.precision_score(y, decided, zero_division=0))
+    same(metrics.recall(y, one), sklearn.metrics.recall_score(y, decided, zero_division=0))
+    same(metrics.average_precision(y, one), 1.0 if label else math.nan)
+    assert math.isnan(metrics.auc(y, one))
+
+
+def test_metrics_of_many_float32_rows_with_ties_equal_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(3)
+    p = np.round(rng.beta(1, 9, 20_000), 2).astype(np.float32)
+    y = (rng.random(len(p)) < p).astype(np.float32)
+    assert metrics.auc(y, p) == pytest.approx(sklearn.metrics.roc_auc_score(y, p), rel=1e-9)
+    assert metrics.average_precision(y, p) == pytest.approx(sklearn.metrics.average_precision_score(y, p), rel=1e-6)
+    assert metrics.log_loss(y, p) == pytest.approx(sklearn.metrics.log_loss(y, p), rel=1e-5)
+    for ours, theirs in ((metrics.f1, sklearn.metrics.f1_score), (metrics.recall, sklearn.metrics.recall_score)):
+        assert ours(y, p, 0.2) == pytest.approx(theirs(y, p >= np.float32(0.2)), rel=1e-9)
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0])
