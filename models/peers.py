@@ -69,6 +69,18 @@ class Peers:
         named = zip(own.items(), parts, strict=True)
         return {name: part.squeeze(1) if value.dim() == 1 else part for (name, value), part in named}
 
+    def first(self, value: float) -> float:
+        """What the first process has: for decisions that all must take alike, whatever they rounded differently."""
+        agreed = torch.tensor(
+            value, dtype=torch.float64, device="cuda" if distributed.get_backend() == "nccl" else "cpu"
+        )
+        distributed.broadcast(agreed, src=0)
+        return float(agreed)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        distributed.barrier()
+
     def total(self, values: Tensor) -> Tensor:
         """The sum over processes, in place."""
         distributed.all_reduce(values)
@@ -76,15 +88,17 @@ class Peers:
 
 
 @contextmanager
-def peers_of_torchrun(device: torch.device) -> Iterator[Peers | None]:
+def peers_of_torchrun(*, is_on_gpu: bool) -> Iterator[Peers | None]:
     """The process group that torchrun started this process for, until the end; None when it did not.
 
-    NCCL on GPUs, gloo on CPUs.
+    NCCL with a GPU for each process of a machine, or gloo on CPUs.
     """
     if not distributed.is_torchelastic_launched():
         yield None
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if is_on_gpu:
+        torch.cuda.set_device(distributed.get_node_local_rank())
+    distributed.init_process_group("nccl" if is_on_gpu else "gloo")
     try:
         yield Peers(distributed.get_rank(), distributed.get_world_size())
     finally:

@@ -41,13 +41,15 @@ def trainer(
     from streams.training.bootstrap import Patience
 
     done = _bootstrapped(settings, Patience(max_passes=max_passes, num_checks=patience))
+    if done is None:
+        return
     if as_json:
         typer.echo(json.dumps({"champion_version": done.version, **done.report.as_json()}, indent=2))
     else:
         _print(done)
 
 
-def _bootstrapped(settings: "Settings", patience: "Patience") -> "Bootstrapped":
+def _bootstrapped(settings: "Settings", patience: "Patience") -> "Bootstrapped | None":
     from streams.clock import SystemClock
     from streams.replay.progress import ReplayProgress
     from streams.training.bootstrap_job import run_bootstrap

@@ -163,6 +163,8 @@ class _Bootstrap:
 
     def _check(self, num_passes: float) -> None:
         loss = _loss(self._measured(self._history.validation), self._tasks)
+        peers = self._tuner.net.peers
+        loss = loss if peers is None else peers.first(loss)
         self._report.curve.append((round(num_passes, 3), loss))
         self._num_since_best += 1
         if self._best is None or loss < self._best[0]:

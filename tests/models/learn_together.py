@@ -80,7 +80,7 @@ def learned(peers: Peers | None, num_steps: int = NUM_STEPS) -> FineTuner:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    with peers_of_torchrun(torch.device("cpu")) as peers:
+    with peers_of_torchrun(is_on_gpu=False) as peers:
         assert peers is not None
         tuner = learned(peers)
         first = learned(peers, num_steps=1)

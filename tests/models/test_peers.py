@@ -82,5 +82,5 @@ def test_a_share_of_no_slates_has_no_rows_and_keeps_the_gradient_whole() -> None
 
 
 def test_a_process_that_torchrun_did_not_start_learns_alone() -> None:
-    with peers_of_torchrun(torch.device("cpu")) as peers:
+    with peers_of_torchrun(is_on_gpu=False) as peers:
         assert peers is None
