@@ -158,6 +158,8 @@ class TrainingSettings(Section):
     dropped_group_frac: float = Field(
         0.05, ge=0, lt=1, description="chance that a slate is learned without a group of features, as if it were lost"
     )
+    id_rows: int = Field(0, ge=0, description="rows of the table of item vectors by id, never more; 0: no ids")
+    attention_width: int = Field(0, ge=0, description="of attention over a user's last actions; 0: none")
     buffer_days: float = Field(14.0, gt=0, description="event time kept in the replay buffer")
     buffer_max_bytes: int = Field(4 << 30, ge=1 << 20, description="the oldest slates leave beyond this")
     keep_versions: int = Field(10, ge=2, description="published versions kept on disk")

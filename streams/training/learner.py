@@ -14,6 +14,7 @@ from models.feature_schema import FeatureSchema
 from models.finetune import FineTuneConfig, FineTuner
 from models.objective import ObjectiveConfig
 from models.ranker import Ranker
+from models.ranker_config import RankerConfig
 from models.tasks import CLICK_TASK, Task
 from streams.settings import TrainingSettings
 from streams.training.buffered_slate import ReadySlate
@@ -103,6 +104,7 @@ class Learner:
     def __init__(self, settings: TrainingSettings, schema: FeatureSchema, tasks: Sequence[Task]) -> None:
         device = None if settings.device == "auto" else settings.device
         config = FineTuneConfig(
+            ranker=RankerConfig(id_rows=settings.id_rows, attention_width=settings.attention_width),
             objective=ObjectiveConfig(balancer=settings.balancer, distillation_weight=settings.distillation_weight),
             dropped_group_frac=settings.dropped_group_frac,
         )

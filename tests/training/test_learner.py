@@ -164,3 +164,12 @@ def test_slates_with_other_features_are_left_out_and_counted() -> None:
     foreign = dataclasses.replace(entries[2], slate=dataclasses.replace(entries[2].slate, shown=(other,)))
     report = new_learner().run_round([*entries[:2], foreign, *entries[3:]], NOTHING, 1)
     assert (report.num_slates, report.num_skipped) == (16, 1)
+
+
+def test_ids_and_attention_are_in_the_model_when_the_settings_say_so() -> None:
+    settings = SETTINGS.model_copy(update={"id_rows": 64, "attention_width": 8})
+    shapes = [Learner(one, SCHEMA, TASKS).tuner.ranker.learned.widths for one in (SETTINGS, settings)]
+    assert shapes == [(0, 0), (16, 8)]
+    learner = Learner(settings, SCHEMA, TASKS)
+    report = learner.run_round(ready_slates(64), NOTHING, 1)
+    assert report.num_steps_skipped == 0
