@@ -46,7 +46,7 @@ class RoundJournal:
 
     def write(self, report: RoundReport, number: int, published: int | None, at_ms: int) -> None:
         """Keep one round: its number, the version it published, and when it began."""
-        record = {
+        facts = {
             "round": number,
             "at_ms": at_ms,
             "decision": decision_of(report, published),
@@ -56,8 +56,9 @@ class RoundJournal:
             "lists": report.cells.lists,
             "decided": self._decided(report.cells.rows),
         }
-        self._try("round_history_not_written", self._history.append, plain(record))
-        self._try("tensorboard_not_written", self._tensorboard.write, plain(record))
+        record = plain(facts)
+        self._try("round_history_not_written", self._history.append, record)
+        self._try("tensorboard_not_written", self._tensorboard.write, record)
 
     def close(self) -> None:
         """Release the files."""
