@@ -185,7 +185,8 @@ class FineTuner:
     def _count(self, batch: Batch, targets: dict[str, Targets]) -> None:
         """What is counted rather than learned; a head that sees its first labels starts from their rate."""
         self.ranker.observe(batch)
-        self.corpus.observe(batch.content)
+        if self.ranker.taste is not None:
+            self.corpus.observe(batch.content)
         if self.ids is not None:
             self.ids.observe(batch, self.num_steps)
         for name, of_task in targets.items():

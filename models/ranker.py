@@ -25,6 +25,7 @@ from models.ordinal import OrdinalScale, survival
 from models.position import NUM_KINDS, PositionLogit
 from models.precision import full_precision
 from models.ranker_config import RankerConfig
+from models.row_learning import learn_rows
 from models.row_scoring import score_rows
 from models.task_chain import chained
 from models.task_checks import check_tasks
@@ -159,12 +160,11 @@ class Ranker(nn.Module):
             side = self.item_side(inputs.content)
             state = self.solve_taste(inputs, side)
             f_N = None if state is None else self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
-        first_NO = self.first_layer(inputs, side, probe_NW)
         shift_NT = None if f_N is None else f_N.unsqueeze(1) * self.taste_skip_T
         if position_N is None:
-            return self.tail(first_NO, shift_NT)
+            return self._logits(inputs, side, shift_NT)
         at_place_NT = self.position(position_N, torch.zeros_like(position_N) if kind_N is None else kind_N)
-        logits = self.tail(first_NO, at_place_NT if shift_NT is None else at_place_NT + shift_NT)
+        logits = self._logits(inputs, side, at_place_NT if shift_NT is None else at_place_NT + shift_NT, probe_NW)
         if self.taste is None or f_N is None:
             return logits
         return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self._base_column]) + f_N}
@@ -183,13 +183,16 @@ class Ranker(nn.Module):
             shift_NT = f_N.unsqueeze(1) * self.taste_skip_T
         return self.predictions(self._logits(inputs, side, shift_NT), self.kinds(inputs.item_NI))
 
-    def _logits(self, inputs: RankerInputs, side: ItemSide, shift_NT: Tensor | None) -> dict[str, Tensor]:
-        """What `tail` gives, without gradients."""
+    def _logits(
+        self, inputs: RankerInputs, side: ItemSide, shift_NT: Tensor | None, probe_NW: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """What `tail` gives; on a CPU in forms of their own, with gradients and without."""
         user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
-        rows = self._rows(inputs, side)
+        rows = self._rows(inputs, side, probe_NW)
         if inputs.item_NI.device.type != "cpu" or not len(inputs.item_NI):
             return self.tail(self.first(user_SO, *rows, inputs.slate_N), shift_NT)
-        output_KN = score_rows(self, user_SO, torch.cat(rows, 1), inputs.slate_N)
+        form = learn_rows if torch.is_grad_enabled() else score_rows
+        output_KN = form(self, user_SO, torch.cat(rows, 1), inputs.slate_N)
         return self._by_task([of_task_KN.T for of_task_KN in torch.split(output_KN, self.num_outputs)], shift_NT)
 
     def kinds(self, item_NI: Tensor) -> Tensor:
