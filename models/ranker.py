@@ -228,8 +228,8 @@ class Ranker(nn.Module):
         return scale
 
     def task(self, name: str) -> Task:
-        """The task of that name. Raises StopIteration when there is none."""
-        return next(task for task in self.tasks if task.name == name)
+        """The task of that name. Raises KeyError when there is none."""
+        return {task.name: task for task in self.tasks}[name]
 
     def observe(self, batch: Batch) -> None:
         """Updates what is counted, not learned: feature moments and positions seen."""
