@@ -1,5 +1,6 @@
 """The drawings of a report: each takes plain numbers and gives a function that draws them. Knows no files."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ __all__ = ["Line", "bars", "colour_of", "distribution", "lines", "reliability_pl
 Float64 = NDArray[np.float64]
 # Of the values shown: a few wild rounds do not decide the scale.
 SCALE_PERCENTILES = (2, 98)
+# More points than pixels make a page heavy, not better.
+MAX_POINTS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ def lines(
     title: str, rounds_R: Float64, drawn: Sequence[Line], *, level: float | None = None, has_legend: bool = False
 ) -> Draw:
     """Lines over rounds, with single rounds as points. `level`: a value worth a line of its own, as 1 is for NE."""
+    shown = slice(None, None, math.ceil(len(rounds_R) / MAX_POINTS))
 
     def draw(figure: Figure, palette: Palette) -> None:
         axes = figure.add_subplot()
@@ -43,9 +47,16 @@ def lines(
         for line in drawn:
             colour = colour_of(line.colour, palette)
             if len(line.raw_R):
-                axes.plot(rounds_R, line.raw_R, ".", color=colour, ms=5, alpha=0.45, mec="none")
+                axes.plot(rounds_R[shown], line.raw_R[shown], ".", color=colour, ms=5, alpha=0.45, mec="none")
             dash = (0, (4, 2)) if line.is_dashed else "-"
-            axes.plot(rounds_R, line.y_R, color=colour, lw=1.3 if line.is_dashed else 2, ls=dash, label=line.name)
+            axes.plot(
+                rounds_R[shown],
+                line.y_R[shown],
+                color=colour,
+                lw=1.3 if line.is_dashed else 2,
+                ls=dash,
+                label=line.name,
+            )
         _scale(axes, [line.y_R for line in drawn], [line.raw_R for line in drawn], level)
         axes.set_xlabel("round")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -118,7 +129,8 @@ def bars(title: str, values: Mapping[str, float], *, unit: str) -> Draw:
         axes.tick_params(axis="y", labelcolor=palette.ink)
         axes.set_xlabel(unit)
         low, high = min(0.0, *lengths), max(0.0, *lengths)
-        margin = (high - low or 1) * 0.12
+        margin = (high - low or 1) * 0.16
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlim(low - (margin if low < 0 else 0), high + margin)
         for place, length in enumerate(lengths):
             shift, side = (margin * 0.08, "left") if length >= 0 else (-margin * 0.08, "right")

@@ -17,7 +17,9 @@ from streams.training.ablation import Ablation
 __all__ = ["gate", "importance", "pulls"]
 
 ROUNDS_SHOWN = 12
-MANY_TASKS = 3
+NUM_PAIRS = 10
+# Rounds of which the decisions are told: the newest.
+MAX_ROUNDS = 400
 FIGURE_WORDS = {
     "normalised_entropy": "NE",
     "squared_error": "squared error",
@@ -29,8 +31,9 @@ FIGURE_WORDS = {
 def gate(story: Story) -> str:
     """What was decided and why."""
     title = "What the gate decided"
-    chart = figure(svg_of(decisions_chart(story.records, CLICK_TASK), (9.5, 3.0), title))
-    rows = [_decision(record) for record in reversed(story.records)]
+    records = story.records[-MAX_ROUNDS:]
+    chart = figure(svg_of(decisions_chart(records, CLICK_TASK), (9.5, 3.0), title))
+    rows = [_decision(record) for record in reversed(records)]
     heads = ("round", "began (UTC)", "decision", "why", "version", "lists", "click", "moved")
     lead = (
         "A challenger serves unless a task or the lists are surely worse than with the champion, on rows that neither "
@@ -60,30 +63,35 @@ def importance(found: Ablation | str) -> str:
 
 
 def pulls(story: Story) -> str:
-    """Task weights over rounds, and how alike tasks pull the shared layer."""
+    """Task weights, drawn when they moved, and how alike tasks pull the shared layer; nothing of a single task."""
+    if len(story.tasks) == 1:
+        return ""
     weights = [
         Line(task.name.replace("_", " "), story.value("task_weights", task.name), place)
         for place, task in enumerate(story.tasks)
     ]
-    drawn = [
-        figure(
-            svg_of(
-                lines("Weight of each task's loss", story.rounds, weights, has_legend=True), (4.8, 2.9), "task weights"
-            )
-        )
-    ]
-    pairs = sorted({pair for record in story.records for pair in record["gradient_cosines"]})
-    means = {pair: float(np.nanmean(story.value("gradient_cosines", pair))) for pair in pairs}
-    if means:
-        strongest = dict(sorted(means.items(), key=lambda item: -abs(item[1]))[:10])
-        title = "Do tasks pull the shared layer alike?"
-        named = {pair.replace("/", " and "): value for pair, value in strongest.items()}
-        drawn.append(figure(svg_of(bars(title, named, unit="mean cosine of gradients"), (4.8, 2.9), title)))
+    drawn = []
+    if any(np.ptp(line.y_R) > 0 for line in weights):
+        title = "Weight of each task's loss"
+        drawn.append(figure(svg_of(lines(title, story.rounds, weights, has_legend=True), (4.8, 2.9), title)))
+    drawn += _cosines(story)
+    declared = ", ".join(f"{line.name} {line.y_R[-1]:g}" for line in weights)
     lead = (
-        "Tasks share most of the net. A cosine above 0 says that two tasks want the same of it, below 0 that they want "
-        "the opposite; near 0 they leave each other alone. Shown are the strongest pairs."
+        f"Their losses weigh: {declared}. Tasks share most of the net: a cosine above 0 says that two tasks want the "
+        "same of it, below 0 the opposite; near 0 they leave each other alone. Shown are the strongest pairs."
     )
     return section("How the tasks live together", lead, grid(drawn, "wide"))
+
+
+def _cosines(story: Story) -> list[str]:
+    pairs = sorted({pair for record in story.records for pair in record["gradient_cosines"]})
+    means = {pair: float(np.nanmean(story.value("gradient_cosines", pair))) for pair in pairs}
+    strongest = sorted(means, key=lambda pair: -abs(means[pair]))[:NUM_PAIRS]
+    if not strongest:
+        return []
+    named = {pair.replace("/", ", "): means[pair] for pair in strongest}
+    title = "Pairs of tasks"
+    return [figure(svg_of(bars(title, named, unit="mean cosine of their gradients"), (4.8, 2.9), title))]
 
 
 def _decision(record: Mapping[str, Any]) -> list[str]:

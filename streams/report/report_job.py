@@ -58,7 +58,10 @@ def build_report(settings: Settings, now_ms: int) -> Report:
     parts = [*(part(story) for part in sections), importance(found), gate(story), pulls(story), words_used()]
     made = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
     kicker = f"freshrank · rounds {records[0]['round']:,} to {records[-1]['round']:,} · {made}"
-    foot = f"Made by `freshrank models report` from {path}. The same figures are in TensorBoard's files beside it."
+    events = settings.data_dir / "tensorboard"
+    foot = (
+        f"Made by freshrank models report from {path}. The same figures round by round: tensorboard --logdir {events}"
+    )
     return Report(title, says, page(title, kicker, says, parts, foot))
 
 

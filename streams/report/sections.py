@@ -19,8 +19,6 @@ __all__ = ["by_age", "calibration", "distributions", "learning", "present", "qua
 
 Float64 = NDArray[np.float64]
 SMALL = (3.1, 2.5)
-# Rounds that one point of a line is the mean of.
-SMOOTH_ROUNDS = 8
 MIN_POSITIVES = 10
 # So few figures may be larger.
 FEW = 3
@@ -74,7 +72,7 @@ def learning(story: Story) -> str:
         )
     lead = (
         "Losses are normalised: 1 is knowing nothing but how often it comes true, lower is better. Each point is a "
-        f"round, each line a mean over {SMOOTH_ROUNDS}. In training, older lists and dropped features count too."
+        f"round, each line a mean over {story.num_smooth}. In training, older lists and dropped features count too."
     )
     return section("Is it learning?", lead, grid(figures, _width(figures)))
 
@@ -93,8 +91,8 @@ def quality(story: Story) -> str:
         if drawn:
             figures.append(_small(lines(title, story.rounds, drawn, level=level), title, "", (3.9, 2.8)))
     lead = (
-        f"Means over {SMOOTH_ROUNDS} rounds; points are single rounds of clicks. NDCG and MRR look at lists in which "
-        "the task came true. For dwell, AUC is the share of pairs of visits in order."
+        f"Means over {story.num_smooth} rounds; points are single rounds of clicks. NDCG and MRR look at lists in "
+        "which the task came true. For dwell, AUC is the share of pairs of visits in order."
     )
     return section(
         "How good is it, over time?", lead, keys([_words(task) for task in story.tasks]), grid(figures, "three")
@@ -172,7 +170,7 @@ def _figures(story: Story, task: Task, held: Float64, lists: ListMeans, *, is_re
 
 def _smooth(story: Story, task: Task, raw: Float64) -> Float64:
     weights = np.nan_to_num(story.figure("progressive", task.name, "rows"))
-    return smoothed(raw, weights, SMOOTH_ROUNDS)
+    return smoothed(raw, weights, story.num_smooth)
 
 
 def _is_frequent(story: Story, task: Task) -> bool:

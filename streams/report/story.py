@@ -15,6 +15,8 @@ __all__ = ["ListMeans", "Story", "smoothed"]
 Float64 = NDArray[np.float64]
 # Rounds that speak for the present.
 RECENT_ROUNDS = 20
+# Rounds that one point of a line is the mean of, and lines of how many such means at most.
+SMOOTH_ROUNDS, MAX_MEANS = 8, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ class Story:
     def num_recent(self) -> int:
         """Rounds that speak for the present: the last of them, at most half of all."""
         return min(RECENT_ROUNDS, max(1, len(self.records) // 2))
+
+    @property
+    def num_smooth(self) -> int:
+        """Rounds that one point of a line is the mean of."""
+        return max(SMOOTH_ROUNDS, len(self.records) // MAX_MEANS)
 
     def figure(self, group: str, task: str, name: str) -> Float64:
         """float64[R]: `record[group][task][name]`, NaN where a round has none."""

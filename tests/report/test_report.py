@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from streams.cli import app
 from streams.report.report_job import NoHistoryError, build_report
 from streams.settings import CatalogueFields, Settings, TrainingSettings
+from streams.training.round_history import RoundHistory
+from tests.report.records import cells, record, rows
 from tests.training.taste_world import ready_slates
 from tests.training.trainers import PER_ROUND, Trainer
 
@@ -95,6 +97,16 @@ def test_what_cannot_be_measured_is_said_and_the_rest_is_shown(trained: Trainer,
     found = build_report(settings, 0).html
     assert "Not measured this time: checkpoint" in found
     assert "What the gate decided" in found
+
+
+def test_a_long_history_does_not_make_a_heavy_page(tmp_path: Path) -> None:
+    history = RoundHistory(tmp_path / "trainer")
+    held = cells(*rows(1))
+    for number in range(1, 1201):
+        history.append(record(number, held))
+    html = build_report(Settings(data_dir=tmp_path), 0).html
+    assert len(html) < 3_000_000
+    assert "<summary>388 more</summary>" in html
 
 
 def test_without_a_round_it_says_where_it_looked_and_what_to_do(tmp_path: Path) -> None:

@@ -48,6 +48,11 @@ def test_a_smoothed_value_is_the_weighted_mean_of_the_last_known_ones() -> None:
     assert found.tolist() == [pytest.approx(value, nan_ok=True) for value in (nan, 1.0, 2.5, 2.5, 3.5)]
 
 
+def test_of_a_long_history_a_line_is_smoother() -> None:
+    one = record(1, [])
+    assert [Story.of([one] * num, DEFAULT_TASKS).num_smooth for num in (1, 400, 2000)] == [8, 8, 40]
+
+
 def test_the_headline_says_how_good_the_clicks_are_and_whether_to_believe_them() -> None:
     assert headline(story(20)) == "Clicks: AUC .770, calibrated within 3 %"
     assert headline(story(20, too_high=1.3)) == "Clicks: AUC .770, 26 % too high on average"
