@@ -5,26 +5,19 @@ Works beside a running trainer: the history is read as it is, the replay buffer 
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from models.checkpoint import load
-from models.checkpoint_errors import CheckpointError as DamagedError
-from streams.errors import FreshrankError, StateError
+from streams.errors import FreshrankError
 from streams.report.decision_sections import gate, importance, pulls
+from streams.report.group_worth import worth_of_groups
 from streams.report.headline import headline, summary
 from streams.report.page import page, words_used
 from streams.report.sections import by_age, calibration, distributions, learning, present, quality
 from streams.report.story import Story
 from streams.settings import Settings
-from streams.training.ablation import Ablation, ablate
 from streams.training.registry import Registry
-from streams.training.replay_buffer import ReplayBuffer
 from streams.training.round_history import HISTORY_FILE, read_rounds
 
 __all__ = ["NoHistoryError", "Report", "build_report"]
-
-# The newest slates whose features are left out group by group: seconds of work.
-ABLATION_SLATES = 1000
 
 
 class NoHistoryError(FreshrankError):
@@ -54,7 +47,7 @@ def build_report(settings: Settings, now_ms: int) -> Report:
     champion = registry.champions().version
     title, says = headline(story), summary(story, champion)
     sections = [present, learning, quality, calibration, distributions, by_age]
-    found = _ablation(settings, registry, champion)
+    found = worth_of_groups(settings, registry, champion)
     parts = [*(part(story) for part in sections), importance(found), gate(story), pulls(story), words_used()]
     made = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
     kicker = f"freshrank · rounds {records[0]['round']:,} to {records[-1]['round']:,} · {made}"
@@ -63,25 +56,3 @@ def build_report(settings: Settings, now_ms: int) -> Report:
         f"Made by freshrank models report from {path}. The same figures round by round: tensorboard --logdir {events}"
     )
     return Report(title, says, page(title, kicker, says, parts, foot))
-
-
-def _ablation(settings: Settings, registry: Registry, champion: int) -> Ablation | str:
-    """What each group of features is worth to the champion, or why that could not be found out."""
-    folder: Path = settings.data_dir / "buffer"
-    if not champion:
-        return "No version serves yet, so there is nothing to take features away from."
-    if not folder.exists():
-        return f"The replay buffer {folder} is not there, so there are no lists to try the champion on."
-    manifest = next((v.manifest for v in registry.versions() if v.number == champion), {})
-    try:
-        hashes = str(manifest.get("schema_hash")), str(manifest.get("task_hash"))
-        ranker = load(registry.path(champion), *hashes).ranker
-        days, max_bytes = settings.training.buffer_days, settings.training.buffer_max_bytes
-        buffer = ReplayBuffer(folder, buffer_days=days, buffer_max_bytes=max_bytes, is_read_only=True)
-    except (DamagedError, StateError) as error:
-        return f"Not measured this time: {error}"
-    try:
-        found = ablate(ranker, buffer.history(buffer.by_event_time()[-ABLATION_SLATES:]))
-    finally:
-        buffer.close()
-    return found if found.num_rows else "The replay buffer holds no list with the champion's features."

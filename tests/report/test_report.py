@@ -10,8 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.cli import app
+from streams.report.group_worth import worth_of_groups
 from streams.report.report_job import NoHistoryError, build_report
 from streams.settings import CatalogueFields, Settings, TrainingSettings
+from streams.training.registry import Registry
 from streams.training.round_history import RoundHistory
 from tests.report.records import cells, record, rows
 from tests.training.taste_world import ready_slates
@@ -88,15 +90,25 @@ def test_features_are_weighed_on_the_buffer_that_the_trainer_holds(html: str) ->
 def test_what_cannot_be_measured_is_said_and_the_rest_is_shown(trained: Trainer, tmp_path: Path) -> None:
     shutil.copytree(trained.settings.data_dir / "trainer", tmp_path / "trainer")
     settings = trained.settings.model_copy(update={"data_dir": tmp_path})
-    assert "No version serves yet, so there is nothing to take features away from." in build_report(settings, 0).html
-    shutil.copytree(trained.settings.data_dir / "models", tmp_path / "models", dirs_exist_ok=True)
-    assert "is not there, so there are no lists to try the champion on" in build_report(settings, 0).html
-    newest = max((tmp_path / "models").glob("0*"))
-    (tmp_path / "buffer").mkdir()
-    (newest / "weights.safetensors").write_bytes(b"torn")
     found = build_report(settings, 0).html
-    assert "Not measured this time: checkpoint" in found
+    assert "No version serves yet, so there is nothing to take features away from." in found
     assert "What the gate decided" in found
+
+
+def test_why_features_were_not_weighed_is_said(trained: Trainer, tmp_path: Path) -> None:
+    settings = trained.settings.model_copy(update={"data_dir": tmp_path})
+    shutil.copytree(trained.settings.data_dir / "models", tmp_path / "models")
+    registry = Registry(tmp_path / "models", 10)
+    champion = registry.champions().version
+
+    def said() -> str:
+        return str(worth_of_groups(settings, registry, champion))
+
+    assert said().endswith("is not there, so there are no lists to try the champion on.")
+    (tmp_path / "buffer").mkdir()
+    assert said().startswith("Not measured this time: the replay buffer in")
+    (registry.path(champion) / "weights.safetensors").write_bytes(b"torn")
+    assert said().startswith("Not measured this time: checkpoint")
 
 
 def test_a_long_history_does_not_make_a_heavy_page(tmp_path: Path) -> None:
