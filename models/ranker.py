@@ -170,29 +170,34 @@ class Ranker(nn.Module):
         return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self._base_column]) + f_N}
 
     @torch.no_grad()
-    def predict(self, inputs: RankerInputs, side: ItemSide | None = None) -> dict[str, Tensor]:
+    def predict(
+        self, inputs: RankerInputs, side: ItemSide | None = None, dtype: torch.dtype = torch.float32
+    ) -> dict[str, Tensor]:
         """Calibrated predictions per shown item, float[N] a task, without position. See `predictions`.
 
-        `side`: that of `inputs.content`, when it is known already.
+        `side`: that of `inputs.content`, when it is known already. `dtype`: of the large products, on a CPU.
         """
         side = self.item_side(inputs.content) if side is None else side
         state = self.solve_taste(inputs, side)
-        shift_NT = None
-        if state is not None:
-            f_N = self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
-            shift_NT = f_N.unsqueeze(1) * self.taste_skip_T
-        return self.predictions(self._logits(inputs, side, shift_NT), self.kinds(inputs.item_NI))
+        f_N = None if state is None else self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
+        shift_NT = None if f_N is None else f_N.unsqueeze(1) * self.taste_skip_T
+        return self.predictions(self._logits(inputs, side, shift_NT, dtype=dtype), self.kinds(inputs.item_NI))
 
     def _logits(
-        self, inputs: RankerInputs, side: ItemSide, shift_NT: Tensor | None, probe_NW: Tensor | None = None
+        self,
+        inputs: RankerInputs,
+        side: ItemSide,
+        shift_NT: Tensor | None,
+        probe_NW: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> dict[str, Tensor]:
         """What `tail` gives; on a CPU in forms of their own, with gradients and without."""
         user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
         rows = self._rows(inputs, side, probe_NW)
         if inputs.item_NI.device.type != "cpu" or not len(inputs.item_NI):
             return self.tail(self.first(user_SO, *rows, inputs.slate_N), shift_NT)
-        form = learn_rows if torch.is_grad_enabled() else score_rows
-        output_KN = form(self, user_SO, torch.cat(rows, 1), inputs.slate_N)
+        given = self, user_SO, torch.cat(rows, 1), inputs.slate_N
+        output_KN = learn_rows(*given) if torch.is_grad_enabled() else score_rows(*given, dtype)
         return self._by_task([of_task_KN.T for of_task_KN in torch.split(output_KN, self.num_outputs)], shift_NT)
 
     def kinds(self, item_NI: Tensor) -> Tensor:

@@ -24,10 +24,12 @@ LAYER_NORM_EPSILON = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """The ranker's, folded. O outputs of the first layer are E H hidden units, T E gates and K outputs."""
+    """The ranker's, folded. The first layer gives U = E H hidden units, and beside them G = T E gates and K outputs."""
 
-    user_OS: Tensor
-    first_OF: Tensor
+    hidden_US: Tensor
+    hidden_UF: Tensor
+    beside_GS: Tensor
+    beside_GF: Tensor
     expert_EDH: Tensor
     expert_bias_ED1: Tensor
     scale_ED1: Tensor
@@ -39,16 +41,18 @@ class _Weights:
     head_bias_K1: Tensor
 
     @classmethod
-    def of(cls, ranker: "Ranker", user_SO: Tensor) -> "_Weights":
-        """From the ranker as it is, and the users' part of the first layer; no copies are kept of what is large."""
-        experts, heads = ranker.experts, ranker.heads
-        bias_ED = experts.bias_ED - experts.bias_ED.mean(1, keepdim=True)
+    def of(cls, ranker: "Ranker", user_SO: Tensor, dtype: torch.dtype) -> "_Weights":
+        """From the ranker as it is, and the users' part of the first layer."""
+        experts, heads, num_hidden = ranker.experts, ranker.heads, ranker.experts.splits[0]
+        first_OF = ranker.first.weight_OF[:, ranker.first.splits[0] :]
         closed_TE = torch.where(experts.allowed_TE, 0.0, -torch.inf)
         return cls(
-            user_OS=user_SO.T,
-            first_OF=ranker.first.weight_OF[:, ranker.first.splits[0] :],
-            expert_EDH=(experts.weight_EHD - experts.weight_EHD.mean(2, keepdim=True)).transpose(1, 2).contiguous(),
-            expert_bias_ED1=bias_ED.unsqueeze(2),
+            hidden_US=user_SO.T[:num_hidden].to(dtype),
+            hidden_UF=first_OF[:num_hidden].to(dtype),
+            beside_GS=user_SO.T[num_hidden:],
+            beside_GF=first_OF[num_hidden:],
+            expert_EDH=_centred(experts.weight_EHD).transpose(1, 2).to(dtype).contiguous(),
+            expert_bias_ED1=_centred(experts.bias_ED).unsqueeze(2),
             scale_ED1=experts.norm_scale_ED.unsqueeze(2),
             shift_ED1=experts.norm_shift_ED.unsqueeze(2),
             closed_TE1=closed_TE.unsqueeze(2),
@@ -65,22 +69,26 @@ class _Memory:
     def __init__(self, weights: _Weights, num_rows: int) -> None:
         num_experts, width, _ = weights.expert_EDH.shape
         num_tasks, tower_width, _ = weights.tower_TWD.shape
-        like = weights.first_OF
-        self.first_OR = like.new_empty(len(weights.first_OF), num_rows)
-        self.expert_EDR = like.new_empty(num_experts, width, num_rows)
-        self.square_EDR = like.new_empty(num_experts, width, num_rows)
-        self.mixed_TDR = like.new_empty(num_tasks, width, num_rows)
-        self.tower_TWR = like.new_empty(num_tasks, tower_width, num_rows)
+        low, full = weights.hidden_UF, weights.beside_GF
+        self.hidden_UR = low.new_empty(len(low), num_rows)
+        self.beside_GR = full.new_empty(len(full), num_rows)
+        self.output_EDR = low.new_empty(num_experts, width, num_rows)
+        self.expert_EDR = self.output_EDR if low.dtype == full.dtype else full.new_empty(num_experts, width, num_rows)
+        self.square_EDR = full.new_empty(num_experts, width, num_rows)
+        self.mixed_TDR = full.new_empty(num_tasks, width, num_rows)
+        self.tower_TWR = full.new_empty(num_tasks, tower_width, num_rows)
 
 
 @torch.no_grad()
-def score_rows(ranker: "Ranker", user_SO: Tensor, rows_NF: Tensor, slate_N: Tensor) -> Tensor:
+def score_rows(
+    ranker: "Ranker", user_SO: Tensor, rows_NF: Tensor, slate_N: Tensor, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """float32[K, N]: the outputs of all heads, tasks one after the other, before products and position.
 
     `user_SO`: the users' part of the first layer; `rows_NF` float32: normalised item and cross features. `slate_N` may
-    be in any order; rows of a slate that follow each other are scored fastest.
+    be in any order; rows of a slate that follow each other are scored fastest. `dtype`: of the large products.
     """
-    weights = _Weights.of(ranker, user_SO)
+    weights = _Weights.of(ranker, user_SO, dtype)
     memory = _Memory(weights, min(ROWS_AT_ONCE, len(rows_NF)))
     out_KN = rows_NF.new_empty(len(weights.head_KV), len(rows_NF))
     chunks = zip(*(torch.split(one, ROWS_AT_ONCE) for one in (rows_NF, slate_N)), strict=True)
@@ -92,33 +100,35 @@ def score_rows(ranker: "Ranker", user_SO: Tensor, rows_NF: Tensor, slate_N: Tens
 def _score_chunk(weights: _Weights, memory: _Memory, rows_RF: Tensor, slate_R: Tensor, out_KR: Tensor) -> None:
     """Writes the outputs of R rows into `out_KR`."""
     num_rows, num_outputs = len(rows_RF), len(out_KR)
-    first_OR = _first(weights, rows_RF, slate_R, memory.first_OR[:, :num_rows])
-    num_experts, _, hidden = weights.expert_EDH.shape
-    num_gates = len(first_OR) - num_outputs - num_experts * hidden
-    hidden_OR, gate_OR, linear_KR = torch.split(first_OR, [num_experts * hidden, num_gates, num_outputs])
-    expert_EDR = _experts(weights, hidden_OR, memory)
-    gate_TER = (gate_OR.view(-1, num_experts, num_rows) + weights.closed_TE1).softmax(1)
+    hidden_UR, beside_GR = _first(weights, memory, rows_RF, slate_R)
+    expert_EDR = _experts(weights, hidden_UR, memory)
+    gate_GR, linear_KR = torch.split(beside_GR, [len(beside_GR) - num_outputs, num_outputs])
+    gate_TER = (gate_GR.view(-1, len(expert_EDR), num_rows) + weights.closed_TE1).softmax(1)
     mixed_TDR = _mix(gate_TER, expert_EDR, memory.mixed_TDR[:, :, :num_rows])
     tower_TWR = torch.bmm(weights.tower_TWD, mixed_TDR, out=memory.tower_TWR[:, :, :num_rows])
     functional.silu(tower_TWR.add_(weights.tower_bias_TW1), inplace=True)
     out_KR.copy_(torch.mm(weights.head_KV, tower_TWR.flatten(0, 1)).add_(linear_KR).add_(weights.head_bias_K1))
 
 
-def _first(weights: _Weights, rows_RF: Tensor, slate_R: Tensor, out_OR: Tensor) -> Tensor:
-    """The first layer: a column of ones per slate adds the part of its user."""
+def _first(weights: _Weights, memory: _Memory, rows_RF: Tensor, slate_R: Tensor) -> tuple[Tensor, Tensor]:
+    """The first layer, hidden units and what is beside them: a column of ones per slate adds the part of its user."""
     start, end = int(slate_R.min()), int(slate_R.max()) + 1
     is_of_RS = (slate_R.unsqueeze(1) == torch.arange(start, end)).to(rows_RF.dtype)
-    weight_OG = torch.cat([weights.first_OF, weights.user_OS[:, start:end]], 1)
-    return torch.mm(weight_OG, torch.cat([rows_RF, is_of_RS], 1).T, out=out_OR)
+    inputs_RG = torch.cat([rows_RF, is_of_RS], 1)
+    hidden_UG = torch.cat([weights.hidden_UF, weights.hidden_US[:, start:end]], 1)
+    beside_GG = torch.cat([weights.beside_GF, weights.beside_GS[:, start:end]], 1)
+    num_rows = len(rows_RF)
+    hidden_UR = torch.mm(hidden_UG, inputs_RG.T.to(hidden_UG.dtype), out=memory.hidden_UR[:, :num_rows])
+    return hidden_UR, torch.mm(beside_GG, inputs_RG.T, out=memory.beside_GR[:, :num_rows])
 
 
-def _experts(weights: _Weights, hidden_OR: Tensor, memory: _Memory) -> Tensor:
+def _experts(weights: _Weights, hidden_UR: Tensor, memory: _Memory) -> Tensor:
     """float32[E, D, R]: SiLU(LayerNorm(W SiLU(hidden) + b)) of every expert."""
     num_experts, width, _ = weights.expert_EDH.shape
-    num_rows = hidden_OR.shape[1]
-    hidden_EHR = functional.silu(hidden_OR, inplace=True).view(num_experts, -1, num_rows)
-    expert_EDR = torch.bmm(weights.expert_EDH, hidden_EHR, out=memory.expert_EDR[:, :, :num_rows])
-    expert_EDR.add_(weights.expert_bias_ED1)
+    num_rows = hidden_UR.shape[1]
+    hidden_EHR = functional.silu(hidden_UR, inplace=True).view(num_experts, -1, num_rows)
+    output_EDR = torch.bmm(weights.expert_EDH, hidden_EHR, out=memory.output_EDR[:, :, :num_rows])
+    expert_EDR = torch.add(output_EDR, weights.expert_bias_ED1, out=memory.expert_EDR[:, :, :num_rows])
     square_EDR = torch.mul(expert_EDR, expert_EDR, out=memory.square_EDR[:, :, :num_rows])
     inverse_E1R = square_EDR.sum(1, keepdim=True).div_(width).add_(LAYER_NORM_EPSILON).rsqrt_()
     torch.addcmul(weights.shift_ED1, expert_EDR.mul_(inverse_E1R), weights.scale_ED1, out=expert_EDR)
@@ -132,3 +142,8 @@ def _mix(gate_TER: Tensor, expert_EDR: Tensor, out_TDR: Tensor) -> Tensor:
     for gate_T1R, expert_DR in others:
         out_TDR.addcmul_(gate_T1R, expert_DR)
     return out_TDR
+
+
+def _centred(weight: Tensor) -> Tensor:
+    """Without the mean over an expert's outputs, the last dimension."""
+    return weight - weight.mean(-1, keepdim=True)

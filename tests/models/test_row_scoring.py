@@ -38,6 +38,15 @@ def test_scores_equal_those_of_the_layers_that_learn(shape: str, make_batch: Mak
         torch.testing.assert_close(found_N, expected[task].detach())
 
 
+def test_in_bfloat16_the_best_rows_stay_the_best(make_batch: MakeBatch) -> None:
+    made, batch = learned(RankerConfig(taste_columns=0)), make_batch(4, num_slates=1, slate_size=200)
+    made.observe(batch)
+    exact, rounded = (made.predict(batch, dtype=dtype)["click"] for dtype in (torch.float32, torch.bfloat16))
+    assert not torch.equal(exact, rounded)
+    assert set(exact.topk(10).indices.tolist()) == set(rounded.topk(10).indices.tolist())
+    torch.testing.assert_close(rounded, exact, atol=0.02, rtol=0)
+
+
 def test_rows_may_be_of_any_slate_in_any_order(make_batch: MakeBatch) -> None:
     made, batch = learned(RankerConfig(taste_columns=0)), make_batch(2, num_slates=5, slate_size=7)
     made.observe(batch)
