@@ -42,11 +42,12 @@ def test_dwell_is_binned_in_log_seconds_of_visits_that_ended() -> None:
 
 
 def test_labels_have_the_age_of_their_slate_beside_the_newest_of_the_round() -> None:
-    seen = [predicted([0, 23 * HOUR_MS]), predicted([24 * HOUR_MS - 60_000, 24 * HOUR_MS + 1])]
+    """An age at a limit is below it: a minute, an hour; a day and a millisecond is over a day."""
+    seen = [predicted([-1, 23 * HOUR_MS]), predicted([24 * HOUR_MS - 60_000, 24 * HOUR_MS])]
     cells = round_cells(seen, TASKS)
     rows = {age: cell_table(cells.rows["click"], age)[:, 0].sum() for age in range(6)}
-    assert rows == {0: 10, 1: 10, 2: 0, 3: 10, 4: 0, 5: 10}
-    assert [cell[0] for cell in cells.lists["click"]] == [0, 1, 3, 5]
+    assert rows == {0: 20, 1: 0, 2: 10, 3: 0, 4: 0, 5: 10}
+    assert [cell[0] for cell in cells.lists["click"]] == [0, 2, 5]
 
 
 def test_lists_sum_up_what_each_list_with_a_positive_says() -> None:
