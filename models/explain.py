@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.feature_groups import cross_groups
 from models.inputs import RankerInputs
+from models.predictions import as_predictions
 from models.ranker import Ranker
 
 __all__ = ["Explanation", "explain"]
@@ -36,8 +37,8 @@ def explain(ranker: Ranker, inputs: RankerInputs) -> Explanation:
     parts = _group_parts(ranker, inputs)
     first_NO = ranker.first_layer(inputs)
     kind_N = ranker.kinds(inputs.item_NI)
-    predictions = ranker.predictions(ranker.tail(first_NO), kind_N)
-    without = [ranker.predictions(ranker.tail(first_NO - part_NO), kind_N) for part_NO in parts.values()]
+    predictions = as_predictions(ranker, ranker.tail(first_NO), kind_N)
+    without = [as_predictions(ranker, ranker.tail(first_NO - part_NO), kind_N) for part_NO in parts.values()]
     contributions = {
         task: torch.stack([value_N - other[task] for other in without], 1) for task, value_N in predictions.items()
     }

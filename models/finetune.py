@@ -24,6 +24,7 @@ from models.net_step import NetStep
 from models.objective import Objective, task_targets
 from models.optimiser_state import build_optimiser, optimiser_tensors, restore_optimiser
 from models.peers import Peers
+from models.predictions import as_predictions
 from models.ranker import Ranker
 from models.targets import Targets
 from models.task_calibration import TaskCalibration
@@ -118,7 +119,7 @@ class FineTuner:
         served = self._serve()
         with torch.no_grad():
             logits = served(batch)
-        predictions = served.predictions(logits, served.kinds(batch.item_NI))
+        predictions = as_predictions(served, logits, served.kinds(batch.item_NI))
         self.calibration.observe(batch, logits, predictions)
         return predictions
 

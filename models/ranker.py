@@ -21,9 +21,10 @@ from models.inputs import RankerInputs
 from models.item_side import ItemSide
 from models.learned_columns import LearnedColumns
 from models.normaliser import Normaliser
-from models.ordinal import OrdinalScale, survival
+from models.ordinal import OrdinalScale
 from models.position import NUM_KINDS, PositionLogit
 from models.precision import full_precision
+from models.predictions import as_predictions
 from models.ranker_config import RankerConfig
 from models.row_learning import learn_rows
 from models.row_scoring import score_rows
@@ -103,19 +104,22 @@ class Ranker(nn.Module):
         return item_NF, self.learned.beside_cross(self.cross_norm(inputs.cross_NX), self.learned.attended(inputs, side))
 
     def tail(self, inputs_NO: Tensor, shift_NT: Tensor | None = None) -> dict[str, Tensor]:
-        """Logits per task from the first layer's outputs: [N], or [N, K] for ordinal tasks.
+        """Logits per task from the first layer's outputs. See `by_task`."""
+        return self.by_task(self._heads(inputs_NO), shift_NT)
 
-        A task that is a product has the logit of the product. `shift_NT` is added to the logits of the heads, before
-        products: a cart is seen higher because its click is, and only what that leaves is its own.
-        """
+    def _heads(self, inputs_NO: Tensor) -> list[Tensor]:
         hidden_NO, gate_NO, *linear = torch.split(inputs_NO, [*self.experts.splits, *self.num_outputs], dim=1)
         mixed_TND = self.experts(hidden_NO, gate_NO)
         tower_TNW = functional.silu(torch.baddbmm(self.tower_bias_TW.unsqueeze(1), mixed_TND, self.tower_TDW))
         towers = zip(self.heads, tower_TNW.unbind(0), linear, strict=True)
-        return self._by_task([(head(tower_NW) + linear_NK).float() for head, tower_NW, linear_NK in towers], shift_NT)
+        return [(head(tower_NW) + linear_NK).float() for head, tower_NW, linear_NK in towers]
 
-    def _by_task(self, logits: Sequence[Tensor], shift_NT: Tensor | None) -> dict[str, Tensor]:
-        """Logits per task from those of the heads, float[N, K] each: shifted, chained."""
+    def by_task(self, logits: Sequence[Tensor], shift_NT: Tensor | None) -> dict[str, Tensor]:
+        """Logits per task, [N], or [N, K] for ordinal tasks, from those of the heads, float[N, K] each.
+
+        A task that is a product has the logit of the product. `shift_NT` is added to the logits of the heads, before
+        products: a cart is seen higher because its click is, and only what that leaves is its own.
+        """
         if shift_NT is not None:
             logits = [value + shift_N.unsqueeze(1) for value, shift_N in zip(logits, shift_NT.unbind(1), strict=True)]
         named = {
@@ -162,9 +166,10 @@ class Ranker(nn.Module):
             f_N = None if state is None else self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
         shift_NT = None if f_N is None else f_N.unsqueeze(1) * self.taste_skip_T
         if position_N is None:
-            return self._logits(inputs, side, shift_NT)
+            return self.by_task(self.heads_of(inputs, side), shift_NT)
         at_place_NT = self.position(position_N, torch.zeros_like(position_N) if kind_N is None else kind_N)
-        logits = self._logits(inputs, side, at_place_NT if shift_NT is None else at_place_NT + shift_NT, probe_NW)
+        total_NT = at_place_NT if shift_NT is None else at_place_NT + shift_NT
+        logits = self.by_task(self.heads_of(inputs, side, probe_NW), total_NT)
         if self.taste is None or f_N is None:
             return logits
         return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self._base_column]) + f_N}
@@ -173,58 +178,41 @@ class Ranker(nn.Module):
     def predict(
         self, inputs: RankerInputs, side: ItemSide | None = None, dtype: torch.dtype = torch.float32
     ) -> dict[str, Tensor]:
-        """Calibrated predictions per shown item, float[N] a task, without position. See `predictions`.
+        """Calibrated predictions per shown item, float[N] a task, without position. See `as_predictions`.
 
         `side`: that of `inputs.content`, when it is known already. `dtype`: of the large products, on a CPU.
         """
         side = self.item_side(inputs.content) if side is None else side
-        state = self.solve_taste(inputs, side)
-        f_N = None if state is None else self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
-        shift_NT = None if f_N is None else f_N.unsqueeze(1) * self.taste_skip_T
-        return self.predictions(self._logits(inputs, side, shift_NT, dtype=dtype), self.kinds(inputs.item_NI))
+        shift_NT = self.taste_shift(self.solve_taste(inputs, side), inputs, side)
+        heads = self.heads_of(inputs, side, dtype=dtype)
+        return as_predictions(self, self.by_task(heads, shift_NT), self.kinds(inputs.item_NI))
 
-    def _logits(
+    def taste_shift(self, state: TasteState | None, inputs: RankerInputs, side: ItemSide) -> Tensor | None:
+        """float[N, T]: what the taste adds to the logits of the heads; None where it says nothing."""
+        if state is None:
+            return None
+        return self.taste_logit(state, side, inputs.content_N, inputs.slate_N).unsqueeze(1) * self.taste_skip_T
+
+    def heads_of(
         self,
         inputs: RankerInputs,
         side: ItemSide,
-        shift_NT: Tensor | None,
         probe_NW: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> dict[str, Tensor]:
-        """What `tail` gives; on a CPU in forms of their own, with gradients and without."""
-        user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
-        rows = self._rows(inputs, side, probe_NW)
+    ) -> list[Tensor]:
+        """Logits of the heads, float[N, K] each; on a CPU in forms of their own, with gradients and without."""
         if inputs.item_NI.device.type != "cpu" or not len(inputs.item_NI):
-            return self.tail(self.first(user_SO, *rows, inputs.slate_N), shift_NT)
-        given = self, user_SO, torch.cat(rows, 1), inputs.slate_N
+            return self._heads(self.first_layer(inputs, side, probe_NW))
+        rows_NF = torch.cat(self._rows(inputs, side, probe_NW), 1)
+        given = self, self.first.user_part(self.user_norm(inputs.user_SU)), rows_NF, inputs.slate_N
         output_KN = learn_rows(*given) if torch.is_grad_enabled() else score_rows(*given, dtype)
-        return self._by_task([of_task_KN.T for of_task_KN in torch.split(output_KN, self.num_outputs)], shift_NT)
+        return [of_task_KN.T for of_task_KN in torch.split(output_KN, self.num_outputs)]
 
     def kinds(self, item_NI: Tensor) -> Tensor:
         """int64[N]: 0 product, 1 coupon, 2 ad, as the features say; a product where they are missing."""
         coupon, ad = (self.schema.item.index(name) for name in ("is_coupon", "is_ad"))
         is_ad_N = item_NI[:, ad] > 0
         return torch.where(is_ad_N, 2, ((item_NI[:, coupon] > 0) & ~is_ad_N).long())
-
-    def predictions(self, logits: dict[str, Tensor], kind_N: Tensor) -> dict[str, Tensor]:
-        """float[N] per task, per shown item: a calibrated probability; for seconds E[log1p dwell_s].
-
-        Calibration is of the task's own logit: the product's where it is one. Tasks over given rows are multiplied by
-        the prediction of what they are given.
-        """
-        outputs: dict[str, Tensor] = {}
-        for t, task in enumerate(self.tasks):
-            logit = logits[task.name]
-            if task.loss == "ordinal":
-                output_N = self.scale(task.name).expected_log_s(survival(logit))
-            elif task.is_seconds:
-                output_N = logit.clamp(min=0)
-            else:
-                scale_N, shift_N = self.platt_TK2[t, kind_N].unbind(1)
-                output_N = (scale_N * logit + shift_N).sigmoid()
-            given = task.given if task.rows == "given" else None
-            outputs[task.name] = output_N if given is None else output_N * outputs[given]
-        return outputs
 
     def scale(self, task: str) -> OrdinalScale:
         """The thresholds of an ordinal task. Raises KeyError for any other task."""

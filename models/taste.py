@@ -99,15 +99,28 @@ class Taste(nn.Module):
         by_content_N = torch.where(content_N != NO_ITEM, by_item_C.index_select(0, cell_N), 0.0)
         return torch.addcmul(by_content_N, self.kernel.identity, same_item_alpha(state, content_N, slate_N))
 
-    def variance(self, state: TasteState, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
-        """float[N]: of f_u(i), given the answers: k(i, i) - |L^-1 root k(answers, i)|^2, at least 0."""
-        factor_NAW, answer_NA = state.factor_SAW[slate_N], state.history.answer_SA[slate_N]
-        is_same_NA = (answer_NA == content_N.unsqueeze(1)) & (answer_NA != NO_ITEM)
-        k_NA = (factor_NAW @ factor_NW.unsqueeze(2)).squeeze(2) + self.kernel.identity * is_same_NA
-        pulled_NA1 = (state.root_SA[slate_N] * k_NA).unsqueeze(2)
-        solved_NA1 = torch.linalg.solve_triangular(state.lower_SAA[slate_N], pulled_NA1, upper=False)
+    def variance(self, state: TasteState | None, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
+        """float[N]: of f_u(i), given the answers: k(i, i) - |L^-1 root k(answers, i)|^2, at least 0.
+
+        Without a state, as when nobody has answered anything, k(i, i). One solve for all rows of a user: every user's
+        rows side by side, padded to the longest list (U users, R rows).
+        """
         prior_N = factor_NW.square().sum(1) + self.kernel.identity
-        return torch.clamp(prior_N - solved_NA1.square().sum((1, 2)), min=0)
+        if state is None or not len(slate_N):
+            return prior_N
+        user_U, place_N, column_N = _side_by_side(slate_N)
+        shape = len(user_U), int(column_N.max()) + 1
+        factor_URW = factor_NW.new_zeros(*shape, factor_NW.shape[1])
+        factor_URW[place_N, column_N] = factor_NW
+        content_UR = content_N.new_full(shape, NO_ITEM)
+        content_UR[place_N, column_N] = content_N
+        answer_UA1 = state.history.answer_SA[user_U].unsqueeze(2)
+        is_same_UAR = (answer_UA1 == content_UR.unsqueeze(1)) & (answer_UA1 != NO_ITEM)
+        k_UAR = state.factor_SAW[user_U] @ factor_URW.transpose(1, 2) + self.kernel.identity * is_same_UAR
+        pulled_UAR = state.root_SA[user_U].unsqueeze(2) * k_UAR
+        solved_UAR = torch.linalg.solve_triangular(state.lower_SAA[user_U], pulled_UAR, upper=False)
+        known_N = solved_UAR.square().sum(1)[place_N, column_N]
+        return torch.clamp(prior_N - known_N, min=0)
 
     def contributions(self, state: TasteState, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
         """float[N, A, G]: what each answer says of a row by each kernel group; over A and G they add up to f."""
@@ -126,6 +139,16 @@ def _gather(factor_MW: Tensor, place: Tensor) -> Tensor:
     if not len(factor_MW):
         return factor_MW.new_zeros(*place.shape, factor_MW.shape[1])
     return functional.embedding(place.clamp(min=0), factor_MW)
+
+
+def _side_by_side(slate_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The U slates that have rows; which of them each row is of, int64[N]; and its number among the rows of that."""
+    user_U, place_N, num_U = torch.unique(slate_N, return_inverse=True, return_counts=True)
+    order_N = place_N.argsort(stable=True)
+    first_U = num_U.cumsum(0) - num_U
+    column_N = torch.empty_like(order_N)
+    column_N[order_N] = torch.arange(len(order_N), device=order_N.device) - first_U[place_N[order_N]]
+    return user_U, place_N, column_N
 
 
 def same_item_alpha(state: TasteState, content_N: Tensor, slate_N: Tensor) -> Tensor:

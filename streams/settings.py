@@ -137,7 +137,7 @@ class RankingSettings(Section):
     )
     rerank_active_users: int = Field(200, ge=0, description="most recent users re-ranked when a new model comes")
     category_share_max: float = Field(0.5, gt=0, le=1, description="largest share of a list from one category")
-    explore_frac: float = Field(0.05, ge=0, le=1, description="chance that one place of an own list explores")
+    explore_frac: float = Field(0.05, ge=0, le=1, description="chance that a place of an own list tries the uncertain")
     threads: int = Field(1, ge=1, description="torch threads of the scorer")
 
 

@@ -27,15 +27,18 @@ def rank(
     serving, weights = scorer.serving, settings.score_weights
     model = ValueModel(weights)
     rankings = []
-    for task, predictions in zip(tasks, serving.score(tasks, items), strict=True):
-        value_N = model.values(predictions, items.bid[task.slots])
-        selection = _select(task, items, value_N, settings.ranking)
+    found = serving.score(tasks, items, is_exploring=settings.ranking.explore_frac > 0)
+    for task, scored in zip(tasks, found, strict=True):
+        bid_N = items.bid[task.slots]
+        value_N = model.values(scored.predictions, bid_N)
+        deviation_N = None if scored.raised is None else np.abs(model.values(scored.raised, bid_N) - value_N)
+        selection = _select(task, items, value_N, deviation_N, settings.ranking)
         ranking = Ranking.model_validate(
             {
                 "slate_id": task.slate_id,
                 "user_id": task.user_id,
                 "surface": task.surface,
-                "items": _places(task, items, value_N, predictions, selection.rows),
+                "items": _places(task, items, value_N, scored.predictions, selection.rows),
                 "model_version": serving.version,
                 "features_as_of_ms": task.features_as_of_ms,
                 "watermark_ms": task.watermark_ms,
@@ -50,7 +53,13 @@ def rank(
     return rankings
 
 
-def _select(task: RankTask, items: ItemTable, value_N: NDArray[np.float64], settings: RankingSettings) -> Selection:
+def _select(
+    task: RankTask,
+    items: ItemTable,
+    value_N: NDArray[np.float64],
+    deviation_N: NDArray[np.float64] | None,
+    settings: RankingSettings,
+) -> Selection:
     if not task.is_own:
         return select_given(value_N, task.k)
     return select_own(
@@ -61,6 +70,7 @@ def _select(task: RankTask, items: ItemTable, value_N: NDArray[np.float64], sett
         category_share_max=settings.category_share_max,
         explore_frac=settings.explore_frac,
         uniform=seeded_uniform(task.slate_id),
+        deviation_N=deviation_N,
     )
 
 

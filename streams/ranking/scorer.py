@@ -6,7 +6,7 @@ missing ones as the mean, so what holds for the probe holds for any features.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from models.checkpoint_errors import CheckpointError
 from models.content import Content, value_code
 from models.feature_schema import EVENT_KINDS, FeatureSchema
 from models.inputs import History, RankerInputs
+from models.raised_taste import predict_raised
 from models.ranker import Ranker
 from models.tasks import CLICK_TASK
 from streams.features.catalogue import CatalogueColumns
@@ -26,7 +27,7 @@ from streams.ranking.task import RankTask
 from streams.ranking.task_inputs import task_inputs
 from streams.settings import RankingSettings
 
-__all__ = ["Float32", "Scorer", "Serving", "UnfitModelError", "load_model"]
+__all__ = ["Float32", "Scored", "Scorer", "Serving", "UnfitModelError", "load_model"]
 
 Float32 = NDArray[np.float32]
 PROBE_SLATES, PROBE_ROWS, PROBE_ITEMS = 4, 64, 8
@@ -47,6 +48,17 @@ def load_model(folder: Path, schema_hash: str, task_hash: str) -> LoadedCheckpoi
     return load(folder, schema_hash, task_hash)
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A list's predictions by task name, float32[N] each.
+
+    `raised`: the same if the user liked every item one standard deviation more than is known; None where not asked for.
+    """
+
+    predictions: dict[str, Float32]
+    raised: dict[str, Float32] | None = None
+
+
 class Serving:
     """One version as it serves, and what it says of items.
 
@@ -58,20 +70,36 @@ class Serving:
         self._ranker = ranker
         self._sides = None if ranker is None else ItemSides(ranker)
 
-    def score(self, tasks: Sequence[RankTask], items: CatalogueColumns) -> list[dict[str, Float32]]:
-        """Predictions by task name, float32[N] each, for every list. `items`: whose slots the tasks name."""
+    def score(self, tasks: Sequence[RankTask], items: CatalogueColumns, *, is_exploring: bool = False) -> list[Scored]:
+        """Every list as this version sees it. `items`: whose slots the tasks name.
+
+        `is_exploring`: own lists are raised too, where there is a model.
+        """
         if self._ranker is None or self._sides is None or not tasks:
-            return [{CLICK_TASK: task.fallback_N} for task in tasks]
-        sizes = [len(task.slots) for task in tasks]
+            return [Scored({CLICK_TASK: task.fallback_N}) for task in tasks]
         found = task_inputs(tasks)
+        is_raised_S = [task.is_own and is_exploring for task in tasks]
         with torch.inference_mode():
-            predictions = self._ranker.predict(found.inputs, self._sides.of(found.slot_M, items))
-            columns = {name: values.float().numpy() for name, values in predictions.items()}
-        ends = np.cumsum(sizes).tolist()
-        return [
-            {name: column_R[end - size : end] for name, column_R in columns.items()}
-            for end, size in zip(ends, sizes, strict=True)
-        ]
+            side = self._sides.of(found.slot_M, items)
+            if not any(is_raised_S):
+                predictions = self._ranker.predict(found.inputs, side)
+                return [Scored(one) for one in _lists(predictions, [len(task.slots) for task in tasks])]
+            row_R = torch.tensor(is_raised_S)[found.inputs.slate_N].nonzero().squeeze(1)
+            predictions, raised = predict_raised(self._ranker, found.inputs, side, row_R)
+        of_list = _lists(predictions, [len(task.slots) for task in tasks])
+        raised_sizes = [len(task.slots) * is_raised for task, is_raised in zip(tasks, is_raised_S, strict=True)]
+        both = zip(of_list, _lists(raised, raised_sizes), is_raised_S, strict=True)
+        return [Scored(one, other if is_raised else None) for one, other, is_raised in both]
+
+
+def _lists(predictions: dict[str, torch.Tensor], sizes: Sequence[int]) -> list[dict[str, Float32]]:
+    """Rows of all lists, apart."""
+    columns = {name: values.float().numpy() for name, values in predictions.items()}
+    ends = np.cumsum(sizes).tolist()
+    return [
+        {name: column_R[end - size : end] for name, column_R in columns.items()}
+        for end, size in zip(ends, sizes, strict=True)
+    ]
 
 
 class Scorer:
@@ -94,10 +122,6 @@ class Scorer:
         version = int(loaded.manifest["version"])
         _check(loaded.ranker, version)
         self.serving = Serving(version, loaded.ranker)
-
-    def score(self, tasks: Sequence[RankTask], items: CatalogueColumns) -> list[dict[str, Float32]]:
-        """Predictions by task name, float32[N] each, for every list. `items`: whose slots the tasks name."""
-        return self.serving.score(tasks, items)
 
 
 def _check(ranker: Ranker, version: int) -> None:

@@ -5,11 +5,13 @@ then seen before), keeps each category to a share of the list, and explores a li
 before a list gets shorter than it must: a small catalogue is soon all seen, and a shop may have one category.
 
 The rule of exploration, place by place: the pool is what is left of the best tier, without the categories whose share
-is used up. With chance `explore_frac` an item is drawn evenly from the pool, else its best is taken. The propensity of
-a place is the chance that its item got there, given the places above it.
+is used up. With chance `explore_frac` an item is drawn from the pool by what is not known of the user (thompson.py),
+or evenly where nothing is said to be uncertain; else its best is taken. The propensity of a place is the chance that
+its item got there, given the places above it.
 """
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streams.ranking.thompson import Contest, Uncertainty, chances
 
 __all__ = ["DROPPED", "FRESH", "MATCHED", "SEEN", "Selection", "seeded_uniform", "select_given", "select_own", "tiers"]
 
@@ -68,37 +72,41 @@ def select_own(
     category_share_max: float,
     explore_frac: float,
     uniform: Callable[[], float],
+    deviation_N: NDArray[np.float64] | None = None,
 ) -> Selection:
     """At most `k` items by tier and value under the rules above. `uniform` gives numbers in [0, 1).
 
-    Equal values keep the order of the candidates. Items without a category (-1) count towards no share.
+    `deviation_N`: of the values, at least 0; None where nothing is known of them. Equal values keep the order of the
+    candidates. Items without a category (-1) count towards no share.
     """
     order = np.lexsort((-value_N, tier_N))
     order = order[np.count_nonzero(tier_N == DROPPED) :]
     num_places = min(k, len(order))
     # The small number keeps shares such as 0.29 x 100, which is 28.999..., whole.
     shares = _Shares(category_N[order].tolist(), max(1, int(category_share_max * num_places + 1e-9)))
+    known = Uncertainty(value_N[order], np.zeros(len(order)) if deviation_N is None else deviation_N[order])
     ranks: list[int] = []
-    chances: list[float] = []
+    drawn_from: list[Contest] = []
+    best: list[int] = []
     for start, end in _runs(tier_N[order]):
         pool = _Pool(range(start, end), shares)
-        while len(ranks) < num_places and (size := pool.num_open()):
-            place, chance = _draw(size, explore_frac, uniform)
-            ranks.append(pool.take(place))
-            chances.append(chance)
-    return Selection(order[ranks].tolist(), chances if explore_frac > 0 else None)
+        while len(ranks) < num_places and (found := pool.candidates()):
+            best.append(found[0])
+            if explore_frac > 0:
+                drawn_from.append(known.contest(found))
+            is_drawn = explore_frac > 0 and uniform() < explore_frac
+            ranks.append(pool.take(drawn_from[-1].draw(uniform) if is_drawn else found[0]))
+    if explore_frac == 0:
+        return Selection(order[ranks].tolist())
+    chance_of = zip(chances(drawn_from, ranks), ranks, best, strict=True)
+    propensity = [explore_frac * chance + (1.0 - explore_frac) * (rank == top) for chance, rank, top in chance_of]
+    return Selection(order[ranks].tolist(), propensity)
 
 
 def _runs(sorted_N: NDArray[np.int8]) -> list[tuple[int, int]]:
     """Start and end of each run of equal values."""
     bounds = [0, *(np.flatnonzero(np.diff(sorted_N)) + 1).tolist(), len(sorted_N)]
     return list(pairwise(bounds))
-
-
-def _draw(size: int, explore_frac: float, uniform: Callable[[], float]) -> tuple[int, float]:
-    """A place in a pool of `size` items, best first, and the chance of that place."""
-    place = int(uniform() * size) if explore_frac > 0 and uniform() < explore_frac else 0
-    return place, explore_frac / size + (1.0 - explore_frac) * (place == 0)
 
 
 class _Shares:
@@ -135,15 +143,15 @@ class _Pool:
         self._open, self._held = shares.split(ranks)
         self._is_capped = True
 
-    def num_open(self) -> int:
-        """Candidates to choose from. When only held ones are left, the share yields and they open."""
+    def candidates(self) -> list[int]:
+        """Ranks to choose from, best first. When only held ones are left, the share yields and they open."""
         if not self._open:
             self._open, self._held, self._is_capped = sorted(self._held), [], False
-        return len(self._open)
+        return self._open
 
-    def take(self, place: int) -> int:
-        """Remove and return the rank at `place`, where 0 is the best."""
-        rank = self._open.pop(place)
+    def take(self, rank: int) -> int:
+        """Remove and return a candidate."""
+        del self._open[bisect_left(self._open, rank)]
         if self._shares.count(rank) and self._is_capped:
             self._open, held = self._shares.split(self._open)
             self._held += held

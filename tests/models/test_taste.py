@@ -42,10 +42,25 @@ def test_a_user_without_answers_has_no_taste_and_all_the_uncertainty() -> None:
     layer, content = taste(), films()
     factor = layer.kernel(content)
     slate_N = torch.full_like(EVERY, 2)
+    prior = factor.square().sum(1) + layer.kernel.identity
     for state in (layer.solve(factor, history(ANSWERS)), layer.solve(factor, history([[], [], []]))):
         assert layer(state, factor, EVERY, slate_N).tolist() == [0.0] * len(FILMS)
-        prior = factor.square().sum(1) + layer.kernel.identity
         torch.testing.assert_close(layer.variance(state, factor, EVERY, slate_N), prior)
+    torch.testing.assert_close(layer.variance(None, factor, EVERY, slate_N), prior)
+
+
+def test_the_variance_of_a_row_does_not_depend_on_the_rows_beside_it() -> None:
+    layer, content = taste(), films()
+    factor = layer.kernel(content)
+    state = layer.solve(factor, history(ANSWERS))
+    # Lists of all lengths, in any order, with an item that is not known; the last user has none.
+    slate_N = torch.tensor([1, 0, 0, 1, 0, 1, 0, 0, 0])
+    content_N = torch.tensor([2, 0, NO_ITEM, 4, 2, 2, 5, 1, 3])
+    factor_NW = torch.where((content_N == NO_ITEM).unsqueeze(1), 0.0, factor[content_N])
+    alone = [layer.variance(state, factor_NW[n : n + 1], content_N[n : n + 1], slate_N[n : n + 1]) for n in range(9)]
+    torch.testing.assert_close(layer.variance(state, factor_NW, content_N, slate_N), torch.cat(alone))
+    assert len(set(torch.cat(alone).tolist())) == 8
+    assert layer.variance(state, factor_NW[:0], content_N[:0], slate_N[:0]).shape == (0,)
 
 
 def test_one_answer_moves_what_is_alike_most_and_makes_it_more_certain() -> None:

@@ -116,6 +116,19 @@ def test_an_explored_list_has_a_propensity_for_every_place() -> None:
     assert len({tuple(item_ids(ranking)) for ranking in rankings}) > 1
 
 
+def test_what_is_not_known_of_a_user_decides_what_is_explored() -> None:
+    """Without a model the draw is even. With one, a list's chances differ from item to item, also without answers."""
+    options = Settings(ranking=RankingSettings(explore_frac=1.0, category_share_max=1.0))
+    tasks = [own_task(ITEMS, seed=3, slate_id=f"s{n}") for n in range(40)]
+    first = [
+        {r.items[0].item_id: (r.propensity or [0.0])[0] for r in rank(tasks, ITEMS, served(version), options, 0)}
+        for version in (0, 1)
+    ]
+    assert first[0] == dict.fromkeys(["p1", "p2", "ad", "coupon"], 0.25)
+    assert len(set(first[1].values())) == len(first[1]) == 2
+    assert sum(first[1].values()) == pytest.approx(1.0, abs=0.01)
+
+
 def test_a_replay_gives_the_identical_list() -> None:
     tasks = [own_task(ITEMS, seed=seed) for seed in range(10)]
     options, scorer = Settings(ranking=RankingSettings(explore_frac=0.5)), served(1)

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import torch
 from models import checkpoint
 from models.checkpoint_errors import AlteredCheckpointError, MissingCheckpointError, SchemaHashError, TaskHashError
 from models.tasks import DEFAULT_TASKS, task_hash
-from streams.ranking.scorer import Scorer, UnfitModelError, load_model
+from streams.features.user_history import capture_history
+from streams.features.user_state import Answers, UserState
+from streams.ranking.scorer import Float32, Scorer, Serving, UnfitModelError, load_model
+from streams.ranking.task import RankTask
 from streams.settings import RankingSettings
 from tests.ranking.sample_items import item_table, numbered
 from tests.ranking.sample_tasks import SCHEMA, loaded_model, rank_task
@@ -31,10 +35,18 @@ def saved(folder: Path, version: int = 3) -> Path:
     return folder
 
 
+def logit(p_N: Float32) -> Float32:
+    return np.log(p_N / (1 - p_N))
+
+
+def predicted(serving: Serving, tasks: Sequence[RankTask]) -> list[dict[str, Float32]]:
+    return [scored.predictions for scored in serving.score(tasks, ITEMS)]
+
+
 def test_without_a_model_the_click_rate_is_the_prediction_and_other_tasks_have_none() -> None:
     scorer = Scorer(RankingSettings())
     task = rank_task(ITEMS, ["i1", "i2"])
-    predictions = scorer.score([task], ITEMS)
+    predictions = predicted(scorer.serving, [task])
     assert scorer.version == 0
     assert [{name: values.tolist() for name, values in p.items()} for p in predictions] == [
         {"click": task.fallback_N.tolist()}
@@ -45,13 +57,13 @@ def test_every_task_of_the_model_is_predicted_for_every_item() -> None:
     scorer = Scorer(RankingSettings())
     scorer.swap(loaded_model(7))
     tasks = [rank_task(ITEMS, IDS[:5], seed=1), rank_task(ITEMS, [], seed=2), rank_task(ITEMS, IDS[5:7], seed=3)]
-    predictions = scorer.score(tasks, ITEMS)
+    predictions = predicted(scorer.serving, tasks)
     assert scorer.version == 7
     assert [{name: len(values) for name, values in p.items()} for p in predictions] == [
         dict.fromkeys(TASK_NAMES, 5), dict.fromkeys(TASK_NAMES, 0), dict.fromkeys(TASK_NAMES, 2)
     ]  # fmt: skip
-    assert scorer.score([], ITEMS) == []
-    assert {len(values) for values in scorer.score([tasks[1]], ITEMS)[0].values()} == {0}
+    assert scorer.serving.score([], ITEMS) == []
+    assert {len(values) for values in predicted(scorer.serving, [tasks[1]])[0].values()} == {0}
 
 
 def test_a_prediction_does_not_depend_on_the_other_lists_of_the_batch() -> None:
@@ -59,9 +71,9 @@ def test_a_prediction_does_not_depend_on_the_other_lists_of_the_batch() -> None:
     scorer = Scorer(RankingSettings())
     scorer.swap(loaded_model())
     tasks = [rank_task(ITEMS, IDS[: 3 + 40 * seed], seed=seed) for seed in range(6)]
-    together = scorer.score(tasks, ITEMS)
+    together = predicted(scorer.serving, tasks)
     for task, predictions in zip(tasks, together, strict=True):
-        alone = scorer.score([task], ITEMS)[0]
+        alone = predicted(scorer.serving, [task])[0]
         for name, values in predictions.items():
             np.testing.assert_allclose(values, alone[name], rtol=1e-4, atol=1e-6)
 
@@ -70,12 +82,32 @@ def test_a_version_is_swapped_for_the_next_batch_and_a_batch_keeps_its_version()
     scorer = Scorer(RankingSettings())
     scorer.swap(loaded_model(1, seed=1))
     before, task = scorer.serving, rank_task(ITEMS, IDS[:4])
-    first = before.score([task], ITEMS)[0]["click"]
+    first = predicted(before, [task])[0]["click"]
     scorer.swap(loaded_model(2, seed=2))
     assert (before.version, scorer.version) == (1, 2)
-    assert before.score([task], ITEMS)[0]["click"].tolist() == first.tolist()
-    assert scorer.score([task], ITEMS)[0]["click"].tolist() != first.tolist()
+    assert predicted(before, [task])[0]["click"].tolist() == first.tolist()
+    assert predicted(scorer.serving, [task])[0]["click"].tolist() != first.tolist()
     assert len(set(first.tolist())) == 4
+
+
+def test_own_lists_are_raised_while_exploring_and_no_others() -> None:
+    """A user without answers is all uncertain; a row that was answered is less so than one that was not."""
+    scorer = Scorer(RankingSettings())
+    scorer.swap(loaded_model())
+    user = UserState("u")
+    user.add_answers(Answers("s", "home", 1000, ITEMS.slots(IDS[:4]).tolist(), [0] * 4, [-1.0] * 4))
+    own = rank_task(ITEMS, IDS[:6], seed=1, is_own=True)
+    tasks = [own, rank_task(ITEMS, IDS[:3], seed=2), replace(own, history=capture_history(user, 1000))]
+    plain = scorer.serving.score(tasks, ITEMS)
+    found = scorer.serving.score(tasks, ITEMS, is_exploring=True)
+    assert [scored.raised is None for scored in plain] == [True, True, True]
+    assert [scored.raised is None for scored in found] == [False, True, False]
+    for one, other in zip(plain, found, strict=True):
+        for name, values in one.predictions.items():
+            np.testing.assert_allclose(other.predictions[name], values, rtol=1e-5)
+    gains = [logit(scored.raised["click"]) - logit(scored.predictions["click"]) for scored in found if scored.raised]
+    assert (np.abs(gains[0]) > np.abs(gains[1])).all()
+    assert np.abs(gains[1][:4]).max() < np.abs(gains[1][4:]).min()
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
@@ -99,7 +131,7 @@ def test_features_that_are_missing_or_not_finite_give_finite_predictions() -> No
     item_NI = sound.item_NI.copy()
     item_NI[1], item_NI[2, 0] = np.nan, np.inf
     task = replace(sound, item_NI=item_NI, user_U=np.full_like(sound.user_U, -np.inf))
-    predictions = scorer.score([task], ITEMS)[0]
+    predictions = predicted(scorer.serving, [task])[0]
     assert all(np.isfinite(values).all() for values in predictions.values())
 
 

@@ -22,6 +22,7 @@ def own(
     share: float = 1.0,
     explore: float = 0.0,
     slate_id: str = "s",
+    deviation: list[float] | None = None,
 ) -> Selection:
     num = len(values)
     return select_own(
@@ -32,6 +33,7 @@ def own(
         category_share_max=share,
         explore_frac=explore,
         uniform=seeded_uniform(slate_id),
+        deviation_N=None if deviation is None else np.array(deviation, np.float64),
     )
 
 
@@ -171,6 +173,31 @@ def test_about_the_set_share_of_places_explores() -> None:
     assert abs(num_explored / 4000 - 0.18) < 3 * (0.18 * 0.82 / 4000) ** 0.5
 
 
+def test_lists_drawn_by_what_is_not_known_come_as_often_as_their_propensities_say() -> None:
+    """The third item is uncertain, the last is bad for sure; each category has one place of the two."""
+    num, seen = 6000, Counter[tuple[int, ...]]()
+    claimed: dict[tuple[int, ...], float] = {}
+    for n in range(num):
+        chosen = own(
+            [0.5, 0.4, 0.3, 0.2], category=[0, 0, 1, 1], share=0.5, k=2, explore=0.6,
+            deviation=[0.05, 0.05, 0.3, 0.1], slate_id=f"s{n}",
+        )  # fmt: skip
+        rows, chance = tuple(chosen.rows), float(np.prod(chosen.propensity or ()))
+        assert claimed.setdefault(rows, chance) == pytest.approx(chance)
+        seen[rows] += 1
+    assert sum(claimed.values()) == pytest.approx(1.0, abs=2e-3)
+    for rows, chance in claimed.items():
+        assert seen[rows] / num == pytest.approx(chance, abs=4 * (chance / num) ** 0.5)
+    assert claimed[(2, 0)] > 10 * claimed.get((3, 0), 0.0)
+
+
+def test_one_slate_id_draws_the_same_list_by_what_is_not_known() -> None:
+    values, deviation = list(np.linspace(1, 0, 50)), [0.3] * 50
+    lists = [own(values, explore=0.5, deviation=deviation, slate_id=f"s{n}") for n in range(20)]
+    assert lists == [own(values, explore=0.5, deviation=deviation, slate_id=f"s{n}") for n in range(20)]
+    assert len({tuple(chosen.rows) for chosen in lists}) > 15
+
+
 @settings(max_examples=100)
 @given(st.data())
 def test_any_list_is_distinct_servable_and_as_long_as_it_can_be(data: st.DataObject) -> None:
@@ -180,7 +207,9 @@ def test_any_list_is_distinct_servable_and_as_long_as_it_can_be(data: st.DataObj
     values = data.draw(st.lists(st.floats(-1, 1), min_size=num, max_size=num))
     k = data.draw(st.integers(1, 14))
     explore = data.draw(st.sampled_from([0.0, 0.4, 1.0]))
-    chosen = own(values, k=k, tier=tier, category=category, share=data.draw(st.floats(0.05, 1)), explore=explore)
+    deviation = data.draw(st.none() | st.lists(st.floats(0, 1), min_size=num, max_size=num))
+    share = data.draw(st.floats(0.05, 1))
+    chosen = own(values, k=k, tier=tier, category=category, share=share, explore=explore, deviation=deviation)
     eligible = {row for row in range(num) if tier[row] >= 0}
     assert len(chosen.rows) == min(k, len(eligible))
     assert len(set(chosen.rows)) == len(chosen.rows)

@@ -1,0 +1,47 @@
+import torch
+
+from models.predictions import as_predictions
+from models.raised_taste import predict_raised
+from models.ranker_config import RankerConfig
+from tests.models.test_ranker_taste import ANSWERS, batch, ranker
+
+
+def test_raised_predictions_are_those_of_a_taste_one_deviation_higher() -> None:
+    made, rows = ranker(), batch([*ANSWERS, []])
+    side, row_R = made.item_side(rows.content), torch.tensor([17, 3, 0, 8])
+    with torch.no_grad():
+        assert made.taste is not None
+        state = made.solve_taste(rows, side)
+        assert state is not None
+        variance_N = made.taste.variance(state, side.factors(rows.content_N), rows.content_N, rows.slate_N)
+        f_N = made.taste_logit(state, side, rows.content_N, rows.slate_N)
+        higher = made.tail(made.first_layer(rows), (f_N + variance_N.sqrt()).unsqueeze(1) * made.taste_skip_T)
+        expected = as_predictions(made, higher, made.kinds(rows.item_NI))
+    found, raised = predict_raised(made, rows, side, row_R)
+    for task, value_N in made.predict(rows).items():
+        torch.testing.assert_close(found[task], value_N)
+        torch.testing.assert_close(raised[task], expected[task][row_R])
+    assert bool((raised["click"] > found["click"][row_R]).all())
+
+
+def test_nobody_who_answered_is_all_that_is_uncertain() -> None:
+    """With a user who answered beside it, or without, a user without answers is as uncertain."""
+    made, beside, alone = ranker(), batch([ANSWERS[0], []]), batch([[]])
+    num = alone.num_rows
+    row_R = torch.arange(num)
+    for name in ("item_NI", "cross_NX"):
+        getattr(beside, name)[num:] = getattr(alone, name)
+    beside.user_SU[1:] = alone.user_SU
+    of_two = predict_raised(made, beside, made.item_side(beside.content), row_R + num)[1]
+    of_one = predict_raised(made, alone, made.item_side(alone.content), row_R)[1]
+    for task, value_N in of_one.items():
+        torch.testing.assert_close(of_two[task], value_N)
+    assert bool((of_one["click"] > made.predict(alone)["click"]).all())
+
+
+def test_without_a_taste_layer_nothing_is_raised() -> None:
+    made, rows = ranker(RankerConfig(taste_columns=0)), batch()
+    found, raised = predict_raised(made, rows, made.item_side(rows.content), torch.tensor([5, 1]))
+    for task, value_N in made.predict(rows).items():
+        torch.testing.assert_close(found[task], value_N)
+        assert raised[task].tolist() == found[task][[5, 1]].tolist()
