@@ -1,8 +1,8 @@
-"""Why a score: what each feature group contributes to each prediction, by leaving the group out.
+"""Why a score: what each feature group contributes to each prediction, and what each past answer says of each row.
 
-A group left out takes its average values. In the factored first layer that is one subtraction, so G groups cost G + 1
-passes over the small rest of the network and no feature work. Contributions of different groups may overlap: they need
-not add up to the prediction.
+A group left out takes its average values; the taste left out is a user of whom nothing is known. In the factored first
+layer that is one subtraction, so G groups cost G + 1 passes over the small rest of the network and no feature work.
+Contributions of different groups may overlap: they need not add up to the prediction. The parts of the taste do add up.
 """
 
 from dataclasses import dataclass
@@ -12,42 +12,78 @@ from torch import Tensor
 
 from models.feature_groups import cross_groups
 from models.inputs import RankerInputs
+from models.item_side import ItemSide
 from models.predictions import as_predictions
 from models.ranker import Ranker
+from models.taste import TasteState
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "TasteParts", "explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class TasteParts:
+    """What the taste layer says of N rows, in click log-odds before calibration: `base_N` + the sum of the parts.
+
+    `by_answer_NA`: by answer, as `History` has them, 0 where there is none; `by_group_NG`: by kernel group, whose names
+    `groups` are. Each of them adds up to the user's taste, f of taste.py. `base_N`: the item's smoothed click log-odds,
+    scaled.
+    """
+
+    groups: tuple[str, ...]
+    base_N: Tensor
+    by_answer_NA: Tensor
+    by_group_NG: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """What each group contributes to each prediction.
 
-    `groups`: G names, `user`, `item`, then the cross groups, and `last_actions` when there is attention.
+    `groups`: G names: `user`, `item`, the cross groups, `last_actions` and `taste` when the ranker has these.
     `predictions[task]` float[N]; `contributions[task]` float[N, G]: the prediction minus that without the group.
+    `taste`: None without a taste layer, or when nobody has answered anything.
     """
 
     groups: tuple[str, ...]
     predictions: dict[str, Tensor]
     contributions: dict[str, Tensor]
+    taste: TasteParts | None
 
 
 @torch.no_grad()
-def explain(ranker: Ranker, inputs: RankerInputs) -> Explanation:
-    """Contributions for N rows (a user's top ten, say)."""
-    parts = _group_parts(ranker, inputs)
-    first_NO = ranker.first_layer(inputs)
-    kind_N = ranker.kinds(inputs.item_NI)
-    predictions = as_predictions(ranker, ranker.tail(first_NO), kind_N)
-    without = [as_predictions(ranker, ranker.tail(first_NO - part_NO), kind_N) for part_NO in parts.values()]
-    contributions = {
-        task: torch.stack([value_N - other[task] for other in without], 1) for task, value_N in predictions.items()
+def explain(ranker: Ranker, inputs: RankerInputs, side: ItemSide | None = None) -> Explanation:
+    """Contributions for N rows (a user's top ten, say). `side`: that of `inputs.content`, when it is known already."""
+    side = ranker.item_side(inputs.content) if side is None else side
+    parts = _group_parts(ranker, inputs, side)
+    first_NO, kind_N = ranker.first_layer(inputs, side), ranker.kinds(inputs.item_NI)
+    state = ranker.solve_taste(inputs, side)
+    shift_NT = ranker.taste_shift(state, inputs, side)
+    predictions = as_predictions(ranker, ranker.tail(first_NO, shift_NT), kind_N)
+    without = {
+        name: as_predictions(ranker, ranker.tail(first_NO - part_NO, shift_NT), kind_N)
+        for name, part_NO in parts.items()
     }
-    return Explanation(tuple(parts), predictions, contributions)
+    if ranker.taste is not None:
+        without["taste"] = as_predictions(ranker, ranker.tail(first_NO), kind_N)
+    contributions = {
+        task: torch.stack([value_N - other[task] for other in without.values()], 1)
+        for task, value_N in predictions.items()
+    }
+    return Explanation(tuple(without), predictions, contributions, _taste_parts(ranker, state, inputs, side))
 
 
-def _group_parts(ranker: Ranker, inputs: RankerInputs) -> dict[str, Tensor]:
+def _taste_parts(ranker: Ranker, state: TasteState | None, inputs: RankerInputs, side: ItemSide) -> TasteParts | None:
+    if ranker.taste is None or state is None:
+        return None
+    taste = ranker.taste
+    found_NAG = taste.contributions(state, side.factors(inputs.content_N), inputs.content_N, inputs.slate_N)
+    base_N = taste.base(inputs.item_NI[:, ranker.base_column])
+    return TasteParts(taste.kernel.groups, base_N, found_NAG.sum(2), found_NAG.sum(1))
+
+
+def _group_parts(ranker: Ranker, inputs: RankerInputs, side: ItemSide) -> dict[str, Tensor]:
     """float[N, O] per group: its share of the first layer's outputs."""
-    first, side = ranker.first, ranker.item_side(inputs.content)
+    first = ranker.first
     item = ranker.learned.beside_item(ranker.item_norm(inputs.item_NI), side, inputs.content_N)
     cross = ranker.learned.beside_cross(ranker.cross_norm(inputs.cross_NX), ranker.learned.attended(inputs, side))
     parts = {

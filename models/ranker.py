@@ -172,7 +172,7 @@ class Ranker(nn.Module):
         logits = self.by_task(self.heads_of(inputs, side, probe_NW), total_NT)
         if self.taste is None or f_N is None:
             return logits
-        return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self._base_column]) + f_N}
+        return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self.base_column]) + f_N}
 
     @torch.no_grad()
     def predict(
@@ -234,5 +234,6 @@ class Ranker(nn.Module):
             self.taste.kernel.dense_norm.observe(batch.content.dense_MD)
 
     @property
-    def _base_column(self) -> int:
+    def base_column(self) -> int:
+        """The item's smoothed click log-odds among the item features."""
         return self.schema.item.index("item_click_logit")

@@ -157,13 +157,14 @@ class EventProducer:
         exclude: Sequence[str] | None = None,
         k: int | None = None,
         deadline_ms: int | None = None,
+        explain: bool | None = None,
         **given: Unpack[Given],
     ) -> str:
         """Ask for a list; returns the request's id, which the answer on `rankings` carries as its slate_id."""
         request_id = request_id or uuid.uuid4().hex
         self._send(
             "rank", user_id, given, request_id=request_id, surface=surface, query=query, items=items, exclude=exclude,
-            k=k, deadline_ms=deadline_ms,
+            k=k, deadline_ms=deadline_ms, explain=explain,
         )  # fmt: skip
         return request_id
 

@@ -23,9 +23,12 @@ def request_ranking(
     query: str | None = None,
     item_ids: Sequence[str] = (),
     k: int | None = None,
+    explain: bool = False,
     timeout_s: float = 10.0,
 ) -> Ranking:
     """Send a rank request and return its answer. With `item_ids` exactly these are ranked.
+
+    `explain`: the answer says why its first items are there.
 
     Raises StalledError when no answer comes within `timeout_s`, BrokerUnreachableError, TopicError, InvalidRecordError.
     """
@@ -33,7 +36,7 @@ def request_ranking(
     # The consumer stands at the end before the request is sent, so the answer cannot be missed.
     with RankingsConsumer(settings=settings, user_ids=[user_id]) as rankings, EventProducer(settings=settings) as site:
         began_s = clock.monotonic_s()
-        request_id = site.rank(user_id, surface, query=query, items=items, k=k)
+        request_id = site.rank(user_id, surface, query=query, items=items, k=k, explain=explain or None)
         while clock.monotonic_s() - began_s < timeout_s:
             for ranking in rankings.poll(POLL_MS):
                 if ranking.slate_id == request_id:

@@ -175,6 +175,7 @@ class Rank(_Common):
             int, Field(ge=0, le=MAX_SAFE_INT, description="an older request is skipped; counted from append time")
         ]
     ]
+    explain: NotRequired[Annotated[bool, Field(description="the answer says why its first items are there")]]
 
 
 @_closed

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from streams.features.catalogue import KINDS
 from streams.features.items import ItemTable
+from streams.ranking.explanation import explanation
 from streams.ranking.record import Ranking
 from streams.ranking.scorer import Float32, Scorer
 from streams.ranking.slate import Selection, seeded_uniform, select_given, select_own, tiers
@@ -47,6 +48,7 @@ def rank(
                 "score_weights": weights,
                 "policy": selection.policy,
                 "propensity": selection.propensity,
+                "explanation": explanation(task, items, serving, model, selection.rows) if task.is_explained else None,
             }
         )
         rankings.append(ranking)

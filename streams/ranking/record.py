@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["RankedItem", "Ranking", "ranking_key"]
+__all__ = ["Explanation", "ItemExplanation", "PastAnswer", "RankedItem", "Ranking", "ranking_key"]
 
 
 class RankedItem(BaseModel):
@@ -18,8 +18,46 @@ class RankedItem(BaseModel):
     predictions: dict[str, float]
 
 
+class PastAnswer(BaseModel):
+    """What the user did with an item that was shown."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    item_id: str
+    answer: Literal["clicked", "passed", "disliked"]
+
+
+class ItemExplanation(BaseModel):
+    """Why an item has its score.
+
+    `groups`: what the score would lose without a group of features, or without the user's `taste`; what groups say
+    overlaps, so they need not add up. The taste itself, in log-odds of a click, is the sum over `taste_by_answer`, one
+    number per answer, and likewise the sum over `taste_by_group`.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    item_id: str
+    groups: dict[str, float]
+    taste: float
+    taste_by_group: dict[str, float]
+    taste_by_answer: list[float]
+
+
+class Explanation(BaseModel):
+    """Of the first items of a list; `answers`, oldest first, are what its user did before."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    answers: list[PastAnswer]
+    items: list[ItemExplanation]
+
+
 class Ranking(BaseModel):
-    """A list as published; best first. Times are milliseconds since the epoch."""
+    """A list as published; best first. Times are milliseconds since the epoch.
+
+    `explanation`: when the request asked for it, and a model served.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
@@ -35,6 +73,7 @@ class Ranking(BaseModel):
     score_weights: dict[str, float]
     policy: str = "score"
     propensity: list[float] | None = None
+    explanation: Explanation | None = None
 
 
 def ranking_key(user_id: str, surface: str) -> bytes:

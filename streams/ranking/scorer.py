@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.checkpoint import LoadedCheckpoint, load
 from models.checkpoint_errors import CheckpointError
 from models.content import Content, value_code
+from models.explain import explain
 from models.feature_schema import EVENT_KINDS, FeatureSchema
 from models.inputs import History, RankerInputs
 from models.raised_taste import predict_raised
@@ -27,7 +28,7 @@ from streams.ranking.task import RankTask
 from streams.ranking.task_inputs import task_inputs
 from streams.settings import RankingSettings
 
-__all__ = ["Float32", "Scored", "Scorer", "Serving", "UnfitModelError", "load_model"]
+__all__ = ["Explained", "Float32", "Scored", "Scorer", "Serving", "UnfitModelError", "load_model"]
 
 Float32 = NDArray[np.float32]
 PROBE_SLATES, PROBE_ROWS, PROBE_ITEMS = 4, 64, 8
@@ -57,6 +58,21 @@ class Scored:
 
     predictions: dict[str, Float32]
     raised: dict[str, Float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Of N items of a list: predictions, and those without each of the groups, by task name, float32[N] each.
+
+    `taste_NA` by the user's answers and `taste_NG` by kernel group (`taste_groups`), zero wide without a taste layer or
+    answers; see models/explain.py.
+    """
+
+    predictions: dict[str, Float32]
+    without: dict[str, dict[str, Float32]]
+    taste_groups: tuple[str, ...]
+    taste_NA: Float32
+    taste_NG: Float32
 
 
 class Serving:
@@ -90,6 +106,26 @@ class Serving:
         raised_sizes = [len(task.slots) * is_raised for task, is_raised in zip(tasks, is_raised_S, strict=True)]
         both = zip(of_list, _lists(raised, raised_sizes), is_raised_S, strict=True)
         return [Scored(one, other if is_raised else None) for one, other, is_raised in both]
+
+    def explain(self, task: RankTask, items: CatalogueColumns) -> Explained | None:
+        """Why the items of a list are predicted as they are; None without a model."""
+        if self._ranker is None or self._sides is None:
+            return None
+        found = task_inputs([task])
+        with torch.inference_mode():
+            said = explain(self._ranker, found.inputs, self._sides.of(found.slot_M, items))
+        without = {
+            group: {
+                name: (value_N - said.contributions[name][:, g]).numpy() for name, value_N in said.predictions.items()
+            }
+            for g, group in enumerate(said.groups)
+        }
+        predictions = {name: value_N.numpy() for name, value_N in said.predictions.items()}
+        if said.taste is None:
+            nothing = np.zeros((len(task.slots), 0), np.float32)
+            return Explained(predictions, without, (), nothing, nothing)
+        parts = said.taste
+        return Explained(predictions, without, parts.groups, parts.by_answer_NA.numpy(), parts.by_group_NG.numpy())
 
 
 def _lists(predictions: dict[str, torch.Tensor], sizes: Sequence[int]) -> list[dict[str, Float32]]:

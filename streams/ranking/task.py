@@ -24,7 +24,7 @@ class RankTask:
     `fallback_N` is the smoothed click rate, used as the click prediction while no model is loaded.
     `is_own`: we found the candidates, so filters, the diversity cap and exploration apply.
     `seen_N`: shown lately without a click, or clicked. `num_matched`: so many items at the front match the query of a
-    search; they are placed before the others.
+    search; they are placed before the others. `is_explained`: the list says why its first items are there.
     """
 
     slate_id: str
@@ -43,3 +43,4 @@ class RankTask:
     features_as_of_ms: int
     watermark_ms: int
     num_matched: int = 0
+    is_explained: bool = False

@@ -27,7 +27,7 @@ class ListCapture:
 
     def own_list(
         self, user: UserState, *, slate_id: str, surface: str, cause: Literal["event", "request", "model"], k: int,
-        now_ms: int, watermark_ms: int, query: str = "", exclude: Sequence[int] = (),
+        now_ms: int, watermark_ms: int, query: str = "", exclude: Sequence[int] = (), is_explained: bool = False,
     ) -> RankTask:  # fmt: skip
         """A list of candidates that we find ourselves."""
         seen = seen_slots(user)
@@ -35,15 +35,16 @@ class ListCapture:
         found = self._index.generate(self._items, recent, query=query, exclude=exclude, seen=sorted(seen))
         return self._task(user, found.slots, Request(query), slate_id=slate_id, surface=surface, cause=cause,
                           k=k, now_ms=now_ms, watermark_ms=watermark_ms, is_own=True,
-                          num_matched=found.num_matched)  # fmt: skip
+                          num_matched=found.num_matched, is_explained=is_explained)  # fmt: skip
 
     def given_list(
         self, user: UserState, slots: NDArray[np.int32], request: Request, *, slate_id: str, surface: str, k: int,
-        now_ms: int, watermark_ms: int,
+        now_ms: int, watermark_ms: int, is_explained: bool = False,
     ) -> RankTask:  # fmt: skip
         """The items that a request names; all of them come back."""
         return self._task(user, slots, request, slate_id=slate_id, surface=surface, cause="request", k=k,
-                          now_ms=now_ms, watermark_ms=watermark_ms, is_own=False)  # fmt: skip
+                          now_ms=now_ms, watermark_ms=watermark_ms, is_own=False,
+                          is_explained=is_explained)  # fmt: skip
 
     def _task(
         self, user: UserState, slots: NDArray[np.int32], request: Request, *, now_ms: int, **named: Any

@@ -22,7 +22,7 @@ def on_rank(now: Moment, event: Mapping[str, Any]) -> None:
     query = event.get("query", "")
     place = {
         "slate_id": event["request_id"], "surface": event["surface"], "now_ms": now.at_ms,
-        "watermark_ms": now.watermark_ms,
+        "watermark_ms": now.watermark_ms, "is_explained": event.get("explain", False),
     }  # fmt: skip
     if named is None:
         k = event.get("k", now.settings.ranking.k)

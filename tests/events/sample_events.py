@@ -32,6 +32,7 @@ EXAMPLES = {
         "exclude": ["i3"],
         "k": 10,
         "deadline_ms": 500,
+        "explain": True,
     },
     "forget": {**BASE, "type": "forget"},
     "watermark": {**BASE, "type": "watermark", "user_id": ""},

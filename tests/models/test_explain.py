@@ -7,7 +7,11 @@ from models.batch import Batch
 from models.explain import explain
 from models.feature_groups import cross_groups
 from models.feature_schema import FeatureSchema
-from models.ranker import Ranker
+from models.inputs import History
+from models.ranker import TASTE, Ranker
+from tests.models.test_ranker_taste import SCHEMA
+from tests.models.test_ranker_taste import batch as tasting_batch
+from tests.models.test_ranker_taste import ranker as tasting_ranker
 
 MakeBatch = Callable[..., Batch]
 
@@ -51,3 +55,31 @@ def test_a_group_that_says_nothing_contributes_nothing(ranker: Ranker, make_batc
     found = explain(ranker, batch)
     assert float(found.contributions["click"][:, found.groups.index("query")].abs().max()) == 0
     assert float(found.contributions["click"][:, found.groups.index("item")].abs().max()) > 0
+
+
+def test_what_answers_and_groups_say_adds_up_to_the_taste_and_is_what_a_user_without_answers_misses() -> None:
+    made, rows = tasting_ranker(), tasting_batch()
+    found, side = explain(made, rows), made.item_side(rows.content)
+    state = made.solve_taste(rows, side)
+    assert state is not None
+    assert found.taste is not None
+    with torch.no_grad():
+        f_N = made.taste_logit(state, side, rows.content_N, rows.slate_N)
+        own_logit_N = made(rows, position_N=rows.position_N)[TASTE]
+    torch.testing.assert_close(found.taste.by_answer_NA.sum(1), f_N)
+    torch.testing.assert_close(found.taste.by_group_NG.sum(1), f_N)
+    torch.testing.assert_close(found.taste.base_N + found.taste.by_answer_NA.sum(1), own_logit_N)
+    assert found.taste.groups == (*SCHEMA.content, *SCHEMA.number_fields, "anything", "same_item")
+    # The second user gave one answer; two places of the three are not used.
+    assert found.taste.by_answer_NA[6:, :2].abs().max() == 0
+    nobody = replace(rows, history=History.empty(rows.num_slates))
+    average = replace(rows, user_SU=made.user_norm.mean_F.float().expand_as(rows.user_SU))
+    full, without, usual = made.predict(rows), made.predict(nobody), made.predict(average)
+    for task, value in full.items():
+        torch.testing.assert_close(found.predictions[task], value)
+        missing = found.contributions[task][:, found.groups.index("taste")]
+        torch.testing.assert_close(missing, value - without[task])
+        of_user = found.contributions[task][:, found.groups.index("user")]
+        torch.testing.assert_close(of_user, value - usual[task])
+    assert explain(made, nobody).taste is None
+    assert float(explain(made, nobody).contributions["click"][:, -1].abs().max()) == 0

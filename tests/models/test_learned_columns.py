@@ -173,7 +173,8 @@ def test_an_explanation_has_what_the_last_actions_contribute() -> None:
     served, rows = trained().serving_model(), batch(99)
     found = explain(served, rows)
     nobody = replace(rows, history=replace(rows.history, action_SH=torch.full_like(rows.history.action_SH, NO_ITEM)))
-    assert found.groups[-1] == "last_actions"
+    last = found.groups.index("last_actions")
     for task, value in found.predictions.items():
-        torch.testing.assert_close(found.contributions[task][:, -1], value - explain(served, nobody).predictions[task])
-    assert float(found.contributions["click"][:, -1].abs().max()) > 1e-5
+        without = explain(served, nobody).predictions[task]
+        torch.testing.assert_close(found.contributions[task][:, last], value - without)
+    assert float(found.contributions["click"][:, last].abs().max()) > 1e-5

@@ -48,10 +48,10 @@ def rank_task(items: ItemTable, item_ids: list[str], seed: int = 0, **fields: An
     return RankTask(**given | fields)
 
 
-def loaded_model(version: int = 1, seed: int = 0) -> LoadedCheckpoint:
+def loaded_model(version: int = 1, seed: int = 0, config: RankerConfig = CONFIG) -> LoadedCheckpoint:
     """A version with random weights in every head, so that predictions differ from item to item."""
     torch.manual_seed(seed)
-    ranker = Ranker(CONFIG, SCHEMA, DEFAULT_TASKS)
+    ranker = Ranker(config, SCHEMA, DEFAULT_TASKS)
     with torch.no_grad():
         for parameter in ranker.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))

@@ -60,3 +60,19 @@ def test_visits_to_items_whose_ids_hold_bars_are_kept_apart(open_engine: Open, t
     total_ms = engine.state.user("u1").totals[5]
     store.close()
     assert total_ms == 7000
+
+
+def test_a_request_says_whether_its_list_is_to_be_explained(open_engine: Open, tmp_path: Path) -> None:
+    engine, store = open_engine(tmp_path / "state")
+    named = {"surface": "home", "items": [{"item_id": "i1"}]}
+    requests = [
+        event("rank", 0, request_id="r0", surface="home", explain=True),
+        event("rank", 1, request_id="r1", surface="home"),
+        event("rank", 2, request_id="r2", explain=True, **named),
+        event("rank", 3, request_id="r3", explain=False, **named),
+    ]
+    outputs = engine.process(records(requests))
+    store.close()
+    assert {due.task.slate_id: due.task.is_explained for due in outputs.ranks} == {
+        "r0": True, "r1": False, "r2": True, "r3": False
+    }  # fmt: skip
