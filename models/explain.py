@@ -54,22 +54,25 @@ class Explanation:
 def explain(ranker: Ranker, inputs: RankerInputs, side: ItemSide | None = None) -> Explanation:
     """Contributions for N rows (a user's top ten, say). `side`: that of `inputs.content`, when it is known already."""
     side = ranker.item_side(inputs.content) if side is None else side
-    parts = _group_parts(ranker, inputs, side)
-    first_NO, kind_N = ranker.first_layer(inputs, side), ranker.kinds(inputs.item_NI)
-    state = ranker.solve_taste(inputs, side)
-    shift_NT = ranker.taste_shift(state, inputs, side)
-    predictions = as_predictions(ranker, ranker.tail(first_NO, shift_NT), kind_N)
-    without = {
-        name: as_predictions(ranker, ranker.tail(first_NO - part_NO, shift_NT), kind_N)
-        for name, part_NO in parts.items()
-    }
-    if ranker.taste is not None:
-        without["taste"] = as_predictions(ranker, ranker.tail(first_NO), kind_N)
-    contributions = {
-        task: torch.stack([value_N - other[task] for other in without.values()], 1)
-        for task, value_N in predictions.items()
-    }
-    return Explanation(tuple(without), predictions, contributions, _taste_parts(ranker, state, inputs, side))
+    state, parts = ranker.solve_taste(inputs, side), _group_parts(ranker, inputs, side)
+    first_NO, shift_NT = ranker.first_layer(inputs, side), ranker.taste_shift(state, inputs, side)
+    groups = (*parts, *(("taste",) if ranker.taste is not None else ()))
+    # With all groups, then without each of them: one pass over all P = 1 + G versions of the rows.
+    num_versions = 1 + len(groups)
+    first_PNO = first_NO.repeat(num_versions, 1, 1)
+    first_PNO[1 : 1 + len(parts)] -= torch.stack(list(parts.values()))
+    shift_PNT = None if shift_NT is None else shift_NT.repeat(num_versions, 1, 1)
+    if shift_PNT is not None:
+        shift_PNT[-1] = 0
+    logits = ranker.tail(first_PNO.flatten(0, 1), None if shift_PNT is None else shift_PNT.flatten(0, 1))
+    found = as_predictions(ranker, logits, ranker.kinds(inputs.item_NI).repeat(num_versions))
+    versions = {task: value_R.view(num_versions, -1) for task, value_R in found.items()}
+    return Explanation(
+        groups,
+        {task: value_PN[0] for task, value_PN in versions.items()},
+        {task: (value_PN[0] - value_PN[1:]).T for task, value_PN in versions.items()},
+        _taste_parts(ranker, state, inputs, side),
+    )
 
 
 def _taste_parts(ranker: Ranker, state: TasteState | None, inputs: RankerInputs, side: ItemSide) -> TasteParts | None:

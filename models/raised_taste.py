@@ -30,7 +30,7 @@ def predict_raised(
     if ranker.taste is None:
         return found, {task: value_N[row_R] for task, value_N in found.items()}
     content_R, slate_R = inputs.content_N[row_R], inputs.slate_N[row_R]
-    variance_R = ranker.taste.variance(state, side.factors(content_R), content_R, slate_R)
+    variance_R = ranker.taste.variance(state, side.factor_MW, content_R, slate_R)
     raised_RT = variance_R.sqrt().unsqueeze(1) * ranker.taste_skip_T
     if shift_NT is not None:
         raised_RT += shift_NT[row_R]

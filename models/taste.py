@@ -99,35 +99,36 @@ class Taste(nn.Module):
         by_content_N = torch.where(content_N != NO_ITEM, by_item_C.index_select(0, cell_N), 0.0)
         return torch.addcmul(by_content_N, self.kernel.identity, same_item_alpha(state, content_N, slate_N))
 
-    def variance(self, state: TasteState | None, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
+    def variance(self, state: TasteState | None, factor_MW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
         """float[N]: of f_u(i), given the answers: k(i, i) - |L^-1 root k(answers, i)|^2, at least 0.
 
-        Without a state, as when nobody has answered anything, k(i, i). One solve for all rows of a user: every user's
-        rows side by side, padded to the longest list (U users, R rows).
+        `factor_MW`: of the content's items. Without a state, as when nobody has answered anything, k(i, i). One solve
+        for all rows of a user: every user's rows side by side, padded to the longest list (U users, R rows).
         """
-        prior_N = factor_NW.square().sum(1) + self.kernel.identity
+        is_known_N = content_N != NO_ITEM
+        prior_N = (
+            self.kernel.identity + _gather(factor_MW.square().sum(1, keepdim=True), content_N).squeeze(1) * is_known_N
+        )
         if state is None or not len(slate_N):
             return prior_N
         user_U, place_N, column_N = _side_by_side(slate_N)
-        shape = len(user_U), int(column_N.max()) + 1
-        factor_URW = factor_NW.new_zeros(*shape, factor_NW.shape[1])
-        factor_URW[place_N, column_N] = factor_NW
-        content_UR = content_N.new_full(shape, NO_ITEM)
+        content_UR = content_N.new_full((len(user_U), int(column_N.max()) + 1), NO_ITEM)
         content_UR[place_N, column_N] = content_N
-        answer_UA1 = state.history.answer_SA[user_U].unsqueeze(2)
-        is_same_UAR = (answer_UA1 == content_UR.unsqueeze(1)) & (answer_UA1 != NO_ITEM)
-        k_UAR = state.factor_SAW[user_U] @ factor_URW.transpose(1, 2) + self.kernel.identity * is_same_UAR
-        pulled_UAR = state.root_SA[user_U].unsqueeze(2) * k_UAR
+        answer_UA = state.history.answer_SA[user_U]
+        is_known_U1R = (content_UR != NO_ITEM).unsqueeze(1)
+        is_same_UAR = (answer_UA.unsqueeze(2) == content_UR.unsqueeze(1)) & is_known_U1R
+        k_UAR = state.factor_SAW[user_U] @ _gather(factor_MW, content_UR).transpose(1, 2) * is_known_U1R
+        pulled_UAR = k_UAR.addcmul_(self.kernel.identity, is_same_UAR).mul_(state.root_SA[user_U].unsqueeze(2))
         solved_UAR = torch.linalg.solve_triangular(state.lower_SAA[user_U], pulled_UAR, upper=False)
-        known_N = solved_UAR.square().sum(1)[place_N, column_N]
-        return torch.clamp(prior_N - known_N, min=0)
+        known_UR = solved_UAR.square().sum(1)
+        return torch.clamp(prior_N - known_UR[place_N, column_N], min=0)
 
     def contributions(self, state: TasteState, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
         """float[N, A, G]: what each answer says of a row by each kernel group; over A and G they add up to f."""
         groups = self.kernel.column_groups()
         product_NAW = state.factor_SAW[slate_N] * factor_NW.unsqueeze(1)
-        shape = (*product_NAW.shape[:2], len(self.kernel.groups))
-        found = torch.zeros(shape, device=factor_NW.device).index_add_(2, groups, product_NAW)
+        is_of_WG = functional.one_hot(groups, len(self.kernel.groups)).to(product_NAW.dtype)
+        found = product_NAW @ is_of_WG
         answer_NA = state.history.answer_SA[slate_N]
         is_same_NA = (answer_NA == content_N.unsqueeze(1)) & (answer_NA != NO_ITEM)
         found[:, :, -1] = self.kernel.identity * is_same_NA

@@ -6,7 +6,6 @@ is) moves all alike and decides no order. The chance of every item is computed, 
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -55,18 +54,13 @@ class Uncertainty:
         self._by_bound = by_bound_R.tolist() if known_R.any() else []
 
     def contest(self, ranks: Sequence[int]) -> Contest:
-        """Among those of `ranks`, ascending, that may be best; among all of them, evenly, when none is uncertain."""
-        chosen = list(islice((rank for rank in self._by_bound if _is_in(ranks, rank)), MAX_CONTENDERS))
+        """Among those of `ranks` that may be best; among all of them, evenly, when none is uncertain."""
+        chosen = list(islice(filter(set(ranks).__contains__, self._by_bound), MAX_CONTENDERS))
         deviations = [self._deviations[rank] for rank in chosen]
         least = max(deviations, default=0.0) / MAX_RATIO
         if least == 0:
             return Contest(tuple(ranks), [], [])
         return Contest(chosen, [self._values[rank] for rank in chosen], [max(one, least) for one in deviations])
-
-
-def _is_in(ascending: Sequence[int], rank: int) -> bool:
-    place = bisect_left(ascending, rank)
-    return place < len(ascending) and ascending[place] == rank
 
 
 def chances(contests: Sequence[Contest], ranks: Sequence[int]) -> list[float]:

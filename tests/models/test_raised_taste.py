@@ -13,7 +13,7 @@ def test_raised_predictions_are_those_of_a_taste_one_deviation_higher() -> None:
         assert made.taste is not None
         state = made.solve_taste(rows, side)
         assert state is not None
-        variance_N = made.taste.variance(state, side.factors(rows.content_N), rows.content_N, rows.slate_N)
+        variance_N = made.taste.variance(state, side.factor_MW, rows.content_N, rows.slate_N)
         f_N = made.taste_logit(state, side, rows.content_N, rows.slate_N)
         higher = made.tail(made.first_layer(rows), (f_N + variance_N.sqrt()).unsqueeze(1) * made.taste_skip_T)
         expected = as_predictions(made, higher, made.kinds(rows.item_NI))

@@ -56,11 +56,13 @@ def test_the_variance_of_a_row_does_not_depend_on_the_rows_beside_it() -> None:
     # Lists of all lengths, in any order, with an item that is not known; the last user has none.
     slate_N = torch.tensor([1, 0, 0, 1, 0, 1, 0, 0, 0])
     content_N = torch.tensor([2, 0, NO_ITEM, 4, 2, 2, 5, 1, 3])
-    factor_NW = torch.where((content_N == NO_ITEM).unsqueeze(1), 0.0, factor[content_N])
-    alone = [layer.variance(state, factor_NW[n : n + 1], content_N[n : n + 1], slate_N[n : n + 1]) for n in range(9)]
-    torch.testing.assert_close(layer.variance(state, factor_NW, content_N, slate_N), torch.cat(alone))
+    alone = [layer.variance(state, factor, content_N[n : n + 1], slate_N[n : n + 1]) for n in range(9)]
+    torch.testing.assert_close(layer.variance(state, factor, content_N, slate_N), torch.cat(alone))
     assert len(set(torch.cat(alone).tolist())) == 8
-    assert layer.variance(state, factor_NW[:0], content_N[:0], slate_N[:0]).shape == (0,)
+    assert alone[2].item() == layer.kernel.identity.item()
+    assert layer.variance(state, factor, content_N[:0], slate_N[:0]).shape == (0,)
+    nothing = layer.variance(None, factor[:0], content_N[2:3], slate_N[2:3])
+    assert nothing.tolist() == alone[2].tolist()
 
 
 def test_one_answer_moves_what_is_alike_most_and_makes_it_more_certain() -> None:
