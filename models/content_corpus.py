@@ -61,6 +61,13 @@ class ContentCorpus:
         """Whether the sample has outgrown the last fit."""
         return len(self.id_M) >= max(MIN_ITEMS, GROWTH * self.num_fitted)
 
+    def telling_values(self) -> Tensor:
+        """int64[V]: values by how well they divide the items, best first: c log(M / c) of a value that c of M have."""
+        code_V, count_V = torch.unique(self.value_V, return_counts=True)
+        worth_V = count_V * (math.log(max(len(self.id_M), 1)) - count_V.log())
+        order = torch.argsort(worth_V, descending=True, stable=True)
+        return torch.index_select(code_V, 0, order[count_V[order] > 1])
+
     def fit(self, weight_F: Tensor, num_columns: int) -> list[FieldBasis]:
         """A basis of at most `num_columns` for all fields; `weight_F` says what a field's direction is worth."""
         self.num_fitted = len(self.id_M)

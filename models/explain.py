@@ -54,21 +54,17 @@ class Explanation:
 def explain(ranker: Ranker, inputs: RankerInputs, side: ItemSide | None = None) -> Explanation:
     """Contributions for N rows (a user's top ten, say). `side`: that of `inputs.content`, when it is known already."""
     side = ranker.item_side(inputs.content) if side is None else side
-    state, parts = ranker.solve_taste(inputs, side), _group_parts(ranker, inputs, side)
-    first_NO, shift_NT = ranker.first_layer(inputs, side), ranker.taste_shift(state, inputs, side)
-    groups = (*parts, *(("taste",) if ranker.taste is not None else ()))
+    state = ranker.solve_taste(inputs, side)
+    parts, first_NO = _group_parts(ranker, state, inputs, side), ranker.first_layer(inputs, side)
     # With all groups, then without each of them: one pass over all P = 1 + G versions of the rows.
-    num_versions = 1 + len(groups)
+    num_versions = 1 + len(parts)
     first_PNO = first_NO.repeat(num_versions, 1, 1)
-    first_PNO[1 : 1 + len(parts)] -= torch.stack(list(parts.values()))
-    shift_PNT = None if shift_NT is None else shift_NT.repeat(num_versions, 1, 1)
-    if shift_PNT is not None:
-        shift_PNT[-1] = 0
-    logits = ranker.tail(first_PNO.flatten(0, 1), None if shift_PNT is None else shift_PNT.flatten(0, 1))
+    first_PNO[1:] -= torch.stack(list(parts.values()))
+    logits = ranker.tail(first_PNO.flatten(0, 1))
     found = as_predictions(ranker, logits, ranker.kinds(inputs.item_NI).repeat(num_versions))
     versions = {task: value_R.view(num_versions, -1) for task, value_R in found.items()}
     return Explanation(
-        groups,
+        tuple(parts),
         {task: value_PN[0] for task, value_PN in versions.items()},
         {task: (value_PN[0] - value_PN[1:]).T for task, value_PN in versions.items()},
         _taste_parts(ranker, state, inputs, side),
@@ -84,18 +80,22 @@ def _taste_parts(ranker: Ranker, state: TasteState | None, inputs: RankerInputs,
     return TasteParts(taste.kernel.groups, base_N, found_NAG.sum(2), found_NAG.sum(1))
 
 
-def _group_parts(ranker: Ranker, inputs: RankerInputs, side: ItemSide) -> dict[str, Tensor]:
+def _group_parts(ranker: Ranker, state: TasteState | None, inputs: RankerInputs, side: ItemSide) -> dict[str, Tensor]:
     """float[N, O] per group: its share of the first layer's outputs."""
-    first = ranker.first
+    first, num_cross = ranker.first, len(ranker.schema.cross)
+    taste_N1 = ranker.taste_column(state, inputs, side)
     item = ranker.learned.beside_item(ranker.item_norm(inputs.item_NI), side, inputs.content_N)
-    cross = ranker.learned.beside_cross(ranker.cross_norm(inputs.cross_NX), ranker.learned.attended(inputs, side))
+    cross = torch.cat([ranker.cross_norm(inputs.cross_NX), taste_N1, ranker.learned.attended(inputs, side)], 1)
     parts = {
         "user": (first.user_part(ranker.user_norm(inputs.user_SU)) - first.bias_O).index_select(0, inputs.slate_N),
         "item": first.item_part(item),
     }
     groups = cross_groups(ranker.schema)
+    first_attended = num_cross + taste_N1.shape[1]
+    if ranker.taste is not None:
+        groups["taste"] = list(range(num_cross, first_attended))
     if ranker.learned.attention is not None:
-        groups["last_actions"] = list(range(len(ranker.schema.cross), cross.shape[1]))
+        groups["last_actions"] = list(range(first_attended, cross.shape[1]))
     for group, columns in groups.items():
         kept = torch.zeros_like(cross)
         kept[:, columns] = cross[:, columns]

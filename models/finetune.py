@@ -141,9 +141,17 @@ class FineTuner:
         if taste is not None and self.corpus.is_fit_due:
             weight_F = taste.kernel.weights()[: self.corpus.num_fields].detach().cpu()
             taste.kernel.basis.set_fields(self.corpus.fit(weight_F, self.config.ranker.taste_columns))
+            self._forget_inputs(taste.kernel.learned.take_values(self.corpus.telling_values()))
             is_moved.append(True)
         self._served = None if any(is_moved) else self._served
         return any(is_moved)
+
+    @torch.no_grad()
+    def _forget_inputs(self, is_given_up_K: Tensor) -> None:
+        """The learned kernel reads something else there now: weights start from zero, also in the average."""
+        name, gone = "taste.kernel.learned.hidden.weight", torch.nonzero(is_given_up_K).squeeze(1)
+        self.weights[name][:, gone] = 0
+        self.average.sums[name][:, gone] = 0
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything, as flat named tensors (CPU copies): weights, buffers, averages, optimiser, rates, counts."""

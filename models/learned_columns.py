@@ -40,10 +40,6 @@ class LearnedColumns(nn.Module):
         id_NW = side.ids(content_N)
         return torch.cat([item_NI, id_NW if probe_NW is None else id_NW + probe_NW], 1)
 
-    def beside_cross(self, cross_NX: Tensor, attended_NA: Tensor) -> Tensor:
-        """float[N, X + A]: what `attended` gave beside the pair's normalised features."""
-        return cross_NX if self.attention is None else torch.cat([cross_NX, attended_NA], 1)
-
     def attended(self, inputs: RankerInputs, side: ItemSide) -> Tensor:
         """float[N, A]: what the users' last actions say of the rows; zero wide without attention."""
         if self.attention is None:

@@ -22,7 +22,7 @@ def build_optimiser(weights: Mapping[str, nn.Parameter], weight_decay: float) ->
 
 
 def _is_taste(name: str) -> bool:
-    return name.startswith("taste.")
+    return name.startswith("taste.") and ".learned." not in name
 
 
 def _decays(name: str) -> bool:

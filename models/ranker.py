@@ -37,6 +37,8 @@ __all__ = ["TASTE", "Ranker"]
 
 # Of every output until the first labels come: a rate of .05.
 START_LOGIT = math.log(0.05 / 0.95)
+# Inputs of the first layer: the items' part and the pairs'.
+Rows = tuple[Tensor, Tensor]
 # Name of the taste layer's own click logit among those of the tasks, while learning.
 TASTE = "taste"
 
@@ -60,15 +62,13 @@ class Ranker(nn.Module):
         self.num_outputs = [len(config.threshold_s) if task.loss == "ordinal" else 1 for task in tasks]
         plan = expert_plan(config.architecture, names, config.num_shared_experts, config.expert_groups)
         self.experts = GatedExperts(plan, config.expert_hidden, config.expert_width)
+        self.taste = Taste(schema) if config.taste_columns else None
         beside_item, beside_cross = self.learned.widths
-        num_inputs = widths[0], widths[1] + beside_item, widths[2] + beside_cross
+        num_inputs = widths[0], widths[1] + beside_item, widths[2] + int(self.taste is not None) + beside_cross
         self.first = FactoredLinear(*num_inputs, sum(self.experts.splits) + sum(self.num_outputs))
         self._build_towers(config)
         self.position = PositionLogit(config.num_positions, len(tasks))
         self.scales = nn.ModuleDict({t.name: OrdinalScale(config.threshold_s) for t in tasks if t.loss == "ordinal"})
-        self.taste = Taste(schema) if config.taste_columns else None
-        if self.taste is not None:
-            self.taste_skip_T = nn.Parameter(torch.tensor([float(name == CLICK_TASK) for name in names]))
         self.register_buffer("platt_TK2", torch.tensor([1.0, 0.0]).repeat(len(tasks), NUM_KINDS, 1))
 
     def _build_towers(self, config: RankerConfig) -> None:
@@ -83,25 +83,25 @@ class Ranker(nn.Module):
             self.first.bias_O[sum(self.experts.splits) :] = 0
             # Attention starts without a say. Ids do too, as their vectors start at zero.
             self.first.weight_OF[:, self.first.weight_OF.shape[1] - config.attention_width :] = 0
+            if self.taste is not None:
+                column = sum(self.first.splits[:2]) + len(self.schema.cross)
+                click = sum(self.num_outputs[: [task.name for task in self.tasks].index(CLICK_TASK)])
+                self.first.weight_OF[sum(self.experts.splits) + click, column] = 1
         for head in self.heads:
             nn.init.zeros_(head.get_parameter("weight"))
             nn.init.constant_(head.get_parameter("bias"), START_LOGIT)
 
-    def first_layer(self, inputs: RankerInputs, side: ItemSide | None = None, probe_NW: Tensor | None = None) -> Tensor:
-        """float[N, O]: the factored first layer over normalised features, ids and attention.
-
-        `side`: that of `inputs.content`, when it is known. `probe_NW`: zeros that are added to the rows' id vectors.
-        """
-        side = self.item_side(inputs.content) if side is None else side
-        user_SO = self.first.user_part(self.user_norm(inputs.user_SU))
-        rows = self._rows(inputs, side, probe_NW)
-        inputs_NO: Tensor = self.first(user_SO, *rows, inputs.slate_N)
+    def first_layer(self, inputs: RankerInputs, side: ItemSide) -> Tensor:
+        """float[N, O]: the factored first layer over normalised features, ids, taste and attention."""
+        rows = self.rows(inputs, side, self.taste_column(self.solve_taste(inputs, side), inputs, side))
+        inputs_NO: Tensor = self.first(self.first.user_part(self.user_norm(inputs.user_SU)), *rows, inputs.slate_N)
         return inputs_NO
 
-    def _rows(self, inputs: RankerInputs, side: ItemSide, probe_NW: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def rows(self, inputs: RankerInputs, side: ItemSide, taste_N1: Tensor, probe_NW: Tensor | None = None) -> Rows:
         """The items' and the cross part's inputs of the first layer, float[N, F] each."""
         item_NF = self.learned.beside_item(self.item_norm(inputs.item_NI), side, inputs.content_N, probe_NW)
-        return item_NF, self.learned.beside_cross(self.cross_norm(inputs.cross_NX), self.learned.attended(inputs, side))
+        parts = self.cross_norm(inputs.cross_NX), taste_N1, self.learned.attended(inputs, side)
+        return item_NF, torch.cat(parts, 1)
 
     def tail(self, inputs_NO: Tensor, shift_NT: Tensor | None = None) -> dict[str, Tensor]:
         """Logits per task from the first layer's outputs. See `by_task`."""
@@ -114,7 +114,7 @@ class Ranker(nn.Module):
         towers = zip(self.heads, tower_TNW.unbind(0), linear, strict=True)
         return [(head(tower_NW) + linear_NK).float() for head, tower_NW, linear_NK in towers]
 
-    def by_task(self, logits: Sequence[Tensor], shift_NT: Tensor | None) -> dict[str, Tensor]:
+    def by_task(self, logits: Sequence[Tensor], shift_NT: Tensor | None = None) -> dict[str, Tensor]:
         """Logits per task, [N], or [N, K] for ordinal tasks, from those of the heads, float[N, K] each.
 
         A task that is a product has the logit of the product. `shift_NT` is added to the logits of the heads, before
@@ -130,10 +130,8 @@ class Ranker(nn.Module):
 
     def item_side(self, content: Content) -> ItemSide:
         """What a version says of items alone."""
-        if self.taste is None:
-            factor_MW = torch.zeros(content.num_items, 0, device=content.id_M.device)
-        else:
-            factor_MW = self.taste.kernel(content)
+        nothing_M0 = torch.zeros(content.num_items, 0, device=content.id_M.device)
+        factor_MW = nothing_M0 if self.taste is None else self.taste.kernel(content)
         return ItemSide(factor_MW, *self.learned.of_items(content))
 
     def solve_taste(self, inputs: RankerInputs, side: ItemSide) -> TasteState | None:
@@ -142,10 +140,14 @@ class Ranker(nn.Module):
             return None
         return self.taste.solve(side.factor_MW, inputs.history)
 
-    def taste_logit(self, state: TasteState, side: ItemSide, content_N: Tensor, slate_N: Tensor) -> Tensor:
-        """float[N]: f_u(i) of the taste layer (taste.py)."""
-        assert self.taste is not None  # noqa: S101  there is a state
-        return self.taste.of_items(state, side, content_N, slate_N)
+    def taste_column(self, state: TasteState | None, inputs: RankerInputs, side: ItemSide) -> Tensor:
+        """float[N, 1]: f_u(i) of the taste layer (taste.py); zero wide without one.
+
+        The first layer's linear path begins by adding it to the click logit: the skip connection.
+        """
+        if self.taste is None or state is None:
+            return inputs.item_NI.new_zeros(len(inputs.item_NI), int(self.taste is not None))
+        return self.taste.of_items(state, side, inputs.content_N, inputs.slate_N).unsqueeze(1)
 
     def forward(
         self,
@@ -158,21 +160,19 @@ class Ranker(nn.Module):
         """Logits per task: [N], or [N, K] for ordinal tasks. Without `position_N`, as when serving, position adds 0.
 
         `kind_N` int64 defaults to 0, a product. With a position, as when learning, `TASTE` is there too: the taste
-        layer's own click logit, without position. `probe_NW`: see `first_layer`.
+        layer's own click logit, without position. `probe_NW`: zeros that are added to the rows' id vectors.
         """
         with full_precision(inputs.user_SU.device):
             side = self.item_side(inputs.content)
-            state = self.solve_taste(inputs, side)
-            f_N = None if state is None else self.taste_logit(state, side, inputs.content_N, inputs.slate_N)
-        shift_NT = None if f_N is None else f_N.unsqueeze(1) * self.taste_skip_T
+            taste_N1 = self.taste_column(self.solve_taste(inputs, side), inputs, side)
+        rows = self.rows(inputs, side, taste_N1, probe_NW)
         if position_N is None:
-            return self.by_task(self.heads_of(inputs, side), shift_NT)
+            return self.by_task(self.heads_of(inputs.user_SU, rows, inputs.slate_N))
         at_place_NT = self.position(position_N, torch.zeros_like(position_N) if kind_N is None else kind_N)
-        total_NT = at_place_NT if shift_NT is None else at_place_NT + shift_NT
-        logits = self.by_task(self.heads_of(inputs, side, probe_NW), total_NT)
-        if self.taste is None or f_N is None:
+        logits = self.by_task(self.heads_of(inputs.user_SU, rows, inputs.slate_N), at_place_NT)
+        if self.taste is None:
             return logits
-        return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self.base_column]) + f_N}
+        return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self.base_column]) + taste_N1.squeeze(1)}
 
     @torch.no_grad()
     def predict(
@@ -183,28 +183,18 @@ class Ranker(nn.Module):
         `side`: that of `inputs.content`, when it is known already. `dtype`: of the large products, on a CPU.
         """
         side = self.item_side(inputs.content) if side is None else side
-        shift_NT = self.taste_shift(self.solve_taste(inputs, side), inputs, side)
-        heads = self.heads_of(inputs, side, dtype=dtype)
-        return as_predictions(self, self.by_task(heads, shift_NT), self.kinds(inputs.item_NI))
-
-    def taste_shift(self, state: TasteState | None, inputs: RankerInputs, side: ItemSide) -> Tensor | None:
-        """float[N, T]: what the taste adds to the logits of the heads; None where it says nothing."""
-        if state is None:
-            return None
-        return self.taste_logit(state, side, inputs.content_N, inputs.slate_N).unsqueeze(1) * self.taste_skip_T
+        rows = self.rows(inputs, side, self.taste_column(self.solve_taste(inputs, side), inputs, side))
+        heads = self.heads_of(inputs.user_SU, rows, inputs.slate_N, dtype)
+        return as_predictions(self, self.by_task(heads), self.kinds(inputs.item_NI))
 
     def heads_of(
-        self,
-        inputs: RankerInputs,
-        side: ItemSide,
-        probe_NW: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
+        self, user_SU: Tensor, rows: Rows, slate_N: Tensor, dtype: torch.dtype = torch.float32
     ) -> list[Tensor]:
         """Logits of the heads, float[N, K] each; on a CPU in forms of their own, with gradients and without."""
-        if inputs.item_NI.device.type != "cpu" or not len(inputs.item_NI):
-            return self._heads(self.first_layer(inputs, side, probe_NW))
-        rows_NF = torch.cat(self._rows(inputs, side, probe_NW), 1)
-        given = self, self.first.user_part(self.user_norm(inputs.user_SU)), rows_NF, inputs.slate_N
+        user_SO, device = self.first.user_part(self.user_norm(user_SU)), user_SU.device.type
+        if device != "cpu" or torch.is_autocast_enabled(device) or not len(slate_N):
+            return self._heads(self.first(user_SO, *rows, slate_N))
+        given = self, user_SO, torch.cat(rows, 1), slate_N
         output_KN = learn_rows(*given) if torch.is_grad_enabled() else score_rows(*given, dtype)
         return [of_task_KN.T for of_task_KN in torch.split(output_KN, self.num_outputs)]
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 from models.content import Content
 from models.content_basis import ContentBasis
 from models.feature_schema import FeatureSchema
+from models.learned_kernel import LEARNED_WIDTH, LearnedKernel
 from models.normaliser import Normaliser
 
 __all__ = ["TasteKernel"]
@@ -43,17 +44,19 @@ class TasteKernel(nn.Module):
         self.vector_raw = _raw(len(schema.vector_fields), VECTOR_START)
         self.const_raw = _raw(1, CONST_START)
         self.identity_raw = _raw(1, IDENTITY_START)
+        self.learned = LearnedKernel(len(schema.dense))
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """What can make items alike, in order of the weights: fields, numbers, vectors, `anything`, `same_item`."""
+        """What can make items alike, by weight: fields, numbers, vectors, `anything`, `learned`, `same_item`."""
         schema = self.schema
-        return (*schema.content, *schema.number_fields, *schema.vector_fields, "anything", "same_item")
+        return (*schema.content, *schema.number_fields, *schema.vector_fields, "anything", "learned", "same_item")
 
     def weights(self) -> Tensor:
-        """float[G]: weight of each group; k(i, i) of an item with all fields is their sum."""
-        raw = (self.field_raw_F, self.number_raw, self.vector_raw, self.const_raw, self.identity_raw)
-        return functional.softplus(torch.cat(raw))
+        """float[G]: weight of each group. 1 for what is learned, whose scale is its own."""
+        raw = torch.cat([self.field_raw_F, self.number_raw, self.vector_raw, self.const_raw, self.identity_raw])
+        weight = functional.softplus(raw)
+        return torch.cat([weight[:-1], torch.ones_like(weight[:1]), weight[-1:]])
 
     @property
     def identity(self) -> Tensor:
@@ -64,19 +67,25 @@ class TasteKernel(nn.Module):
         """int64[W]: the group of each column of the factors."""
         device = self.frequency_R.device
         first = len(self.schema.content)
-        widths = [2 * len(NUMBER_FREQUENCIES)] * len(self.schema.number_fields) + [*self.schema.vector_widths, 1]
+        widths = [2 * len(NUMBER_FREQUENCIES)] * len(self.schema.number_fields) + [
+            *self.schema.vector_widths,
+            1,
+            LEARNED_WIDTH,
+        ]
         rest = torch.arange(first, first + len(widths), device=device)
         return torch.cat([self.basis.field_columns(), rest.repeat_interleave(torch.tensor(widths, device=device))])
 
     def forward(self, content: Content) -> Tensor:
         """float32[M, W]: factors of items."""
-        return self.features(content) * self.weights()[self.column_groups()].sqrt()
+        groups = self.column_groups()
+        if not content.num_items:
+            return torch.zeros(0, len(groups), device=content.id_M.device)
+        fixed = self.features(content) * self.weights()[groups[:-LEARNED_WIDTH]].sqrt()
+        return torch.cat([fixed, self.learned(content, self.dense_norm(content.dense_MD))], 1)
 
     @torch.no_grad()
     def features(self, content: Content) -> Tensor:
-        """float32[M, W]: the factors before weights; a field, number or vector that is missing is zero."""
-        if not content.num_items:
-            return torch.zeros(0, len(self.column_groups()), device=content.id_M.device)
+        """float32[M, W - 16]: the factors that are not learned, before weights; what an item lacks is zero."""
         const = torch.ones(content.num_items, 1, device=content.id_M.device)
         return torch.cat([self.basis(content), *self._numbers(content), *self._vectors(content), const], 1)
 

@@ -50,7 +50,9 @@ def history(answers: list[list[tuple[int, float]]]) -> History:
 
 def taste(num_columns: int = 64) -> Taste:
     """A taste layer with a basis of the films and weights that differ."""
-    made = Taste(SCHEMA)
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        made = Taste(SCHEMA)
     corpus = ContentCorpus(len(SCHEMA.content))
     corpus.observe(films())
     made.kernel.basis.set_fields(corpus.fit(torch.ones(len(SCHEMA.content)), num_columns))

@@ -64,12 +64,12 @@ def test_what_answers_and_groups_say_adds_up_to_the_taste_and_is_what_a_user_wit
     assert state is not None
     assert found.taste is not None
     with torch.no_grad():
-        f_N = made.taste_logit(state, side, rows.content_N, rows.slate_N)
+        f_N = made.taste_column(state, rows, side)[:, 0]
         own_logit_N = made(rows, position_N=rows.position_N)[TASTE]
     torch.testing.assert_close(found.taste.by_answer_NA.sum(1), f_N)
     torch.testing.assert_close(found.taste.by_group_NG.sum(1), f_N)
     torch.testing.assert_close(found.taste.base_N + found.taste.by_answer_NA.sum(1), own_logit_N)
-    assert found.taste.groups == (*SCHEMA.content, *SCHEMA.number_fields, "anything", "same_item")
+    assert found.taste.groups == (*SCHEMA.content, *SCHEMA.number_fields, "anything", "learned", "same_item")
     # The second user gave one answer; two places of the three are not used.
     assert found.taste.by_answer_NA[6:, :2].abs().max() == 0
     nobody = replace(rows, history=History.empty(rows.num_slates))

@@ -49,7 +49,8 @@ def trained() -> FineTuner:
 def test_by_default_there_are_no_ids_and_no_attention_and_no_weights_of_theirs() -> None:
     made = tuner(RankerConfig())
     assert [name for name in made.ranker.state_dict() if name.startswith("learned.")] == []
-    assert made.ranker.first.splits == (len(SCHEMA.user), len(SCHEMA.item), len(SCHEMA.cross))
+    # The one column beside the cross features is the taste.
+    assert made.ranker.first.splits == (len(SCHEMA.user), len(SCHEMA.item), len(SCHEMA.cross) + 1)
     assert [name for name in made.state_dict() if name.startswith("ids.")] == []
 
 
@@ -79,7 +80,7 @@ def test_ids_and_attention_learn_and_then_have_a_say() -> None:
     )
     side = served.item_side(rows.content)
     for other in (no_item, no_actions):
-        change = served.first_layer(rows) - served.first_layer(other)
+        change = served.first_layer(rows, side) - served.first_layer(other, side)
         assert float(change.abs().max()) > 1e-4
     assert side.id_MW.shape == (len(FILMS), 4)
 

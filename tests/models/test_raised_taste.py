@@ -14,8 +14,9 @@ def test_raised_predictions_are_those_of_a_taste_one_deviation_higher() -> None:
         state = made.solve_taste(rows, side)
         assert state is not None
         variance_N = made.taste.variance(state, side.factor_MW, rows.content_N, rows.slate_N)
-        f_N = made.taste_logit(state, side, rows.content_N, rows.slate_N)
-        higher = made.tail(made.first_layer(rows), (f_N + variance_N.sqrt()).unsqueeze(1) * made.taste_skip_T)
+        # In ranker() the taste reaches the click head alone, by the linear path.
+        higher_NT = variance_N.sqrt().unsqueeze(1) * torch.tensor([float(task.name == "click") for task in made.tasks])
+        higher = made.tail(made.first_layer(rows, side), higher_NT)
         expected = as_predictions(made, higher, made.kinds(rows.item_NI))
     found, raised = predict_raised(made, rows, side, row_R)
     for task, value_N in made.predict(rows).items():

@@ -70,7 +70,7 @@ def test_position_moves_the_logits_of_heads_while_learning_and_nothing_when_serv
     """A cart's own shift comes before the product with the click, whose shift it inherits."""
     batch = make_batch(4)
     ranker.observe(batch)
-    first_NO = ranker.first_layer(batch)
+    first_NO = ranker.first_layer(batch, ranker.item_side(batch.content))
     serving, learning = ranker(batch), ranker(batch, position_N=batch.position_N, kind_N=batch.kind_N)
     shift_NT = ranker.position(batch.position_N, batch.kind_N)
     torch.testing.assert_close(serving, ranker.tail(first_NO))

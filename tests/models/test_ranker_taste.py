@@ -12,6 +12,7 @@ from models.inputs import History
 from models.predictions import as_predictions
 from models.ranker import TASTE, Ranker
 from models.ranker_config import RankerConfig
+from models.task_outputs import output_rows
 from models.tasks import DEFAULT_TASKS, task_hash
 from tests.models.taste_shop import FILMS, SCHEMA, films, history, taste
 
@@ -47,6 +48,10 @@ def ranker(config: RankerConfig | None = None) -> Ranker:
                 torch.nn.init.normal_(weight, std=0.2)
     if made.taste is not None:
         made.taste.load_state_dict(taste().state_dict())
+        column = sum(made.first.splits[:2]) + len(SCHEMA.cross)
+        with torch.no_grad():
+            made.first.weight_OF[:, column] = 0
+            made.first.weight_OF[output_rows(made, "click")["first.weight_OF"], column] = 1
     return made.eval()
 
 
@@ -56,9 +61,7 @@ def test_the_taste_moves_the_click_logit_by_itself_and_what_is_given_a_click() -
     with torch.no_grad():
         after, before = made(rows), made(nobody)
         side = made.item_side(rows.content)
-        state = made.solve_taste(rows, side)
-        assert state is not None
-        f_N = made.taste_logit(state, side, rows.content_N, rows.slate_N)
+        f_N = made.taste_column(made.solve_taste(rows, side), rows, side)[:, 0]
     assert float(f_N.abs().max()) > 0.1
     torch.testing.assert_close(after["click"] - before["click"], f_N)
     assert torch.equal(after["dislike"], before["dislike"])
@@ -93,7 +96,7 @@ def test_a_version_with_its_basis_is_served_again_as_it_was(tmp_path: Path) -> N
 def test_without_columns_there_is_no_taste_layer() -> None:
     made, rows = ranker(RankerConfig(taste_columns=0)), batch()
     assert TASTE not in made(rows, position_N=rows.position_N)
-    assert made.solve_taste(rows, made.item_side(rows.content)) is None
+    assert made.taste_column(None, rows, made.item_side(rows.content)).shape == (rows.num_rows, 0)
     assert set(made.predict(rows)) == {task.name for task in DEFAULT_TASKS}
 
 

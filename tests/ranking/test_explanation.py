@@ -48,7 +48,7 @@ def test_what_answers_and_fields_say_of_an_item_adds_up_to_the_users_taste_for_i
     ]
     for item in found.items:
         assert len(item.taste_by_answer) == 3
-        assert list(item.taste_by_group)[-2:] == ["anything", "same_item"]
+        assert list(item.taste_by_group)[-3:] == ["anything", "learned", "same_item"]
         assert sum(item.taste_by_answer) == pytest.approx(item.taste, abs=1e-6)
         assert sum(item.taste_by_group.values()) == pytest.approx(item.taste, abs=1e-6)
         assert abs(item.taste) > 1e-4

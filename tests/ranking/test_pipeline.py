@@ -125,7 +125,7 @@ def test_what_is_not_known_of_a_user_decides_what_is_explored() -> None:
         for version in (0, 1)
     ]
     assert first[0] == dict.fromkeys(["p1", "p2", "ad", "coupon"], 0.25)
-    assert len(set(first[1].values())) == len(first[1]) == 2
+    assert len(set(first[1].values())) == len(first[1]) > 1
     assert sum(first[1].values()) == pytest.approx(1.0, abs=0.01)
 
 
