@@ -20,12 +20,12 @@ class FineTuneConfig:
     """For the first `num_bootstrap_steps` steps of a model's life."""
     num_bootstrap_steps: int = 1000
     weight_decay: float = 1e-4
-    taste_rate_factor: float = 2.5
+    taste_rate_factor: float = 5.0
     """How much faster the taste kernel's few weights learn: they are logarithms of scales, not small numbers."""
     max_gradient_norm: float = 1.0
     ids: IdLearning = field(default_factory=IdLearning)
     """Used when the ranker has a table of ids."""
-    average_decay: float = 0.99
+    average_decay: float = 0.98
     """Of the weights that are served, per step."""
     calibration_half_life_rows: float = 20_000.0
     """Memory of the online calibration, rows with a label."""

@@ -150,7 +150,7 @@ class TrainingSettings(Section):
         10.0, description="or this long after the last, if at least 32 are new; none: rows only"
     )
     judge_frac: float = Field(0.25, gt=0, lt=1, description="newest share of a round that only judges the challenger")
-    replay_slates: int = Field(64, ge=0, description="older slates learned again in each step of 16 new ones")
+    replay_slates: int = Field(16, ge=0, description="older slates learned again in each step of 8 new ones")
     balancer: Literal["fixed", "uncertainty", "famo"] = Field(
         "fixed", description="how task losses count beside each other: declared weights alone, or moved by what is seen"
     )
