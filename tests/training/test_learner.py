@@ -63,7 +63,7 @@ def test_the_first_model_is_published_once_it_beats_the_click_rates(
     assert not reports[0].gate.is_promoted
     assert reports[0].gate.tasks["click"].challenger > reports[0].gate.tasks["click"].champion
     assert reports[-1].gate.is_promoted
-    assert reports[-1].gate.tasks["click"].challenger < reports[-1].gate.tasks["click"].champion - 0.02
+    assert reports[-1].gate.tasks["click"].challenger < 0.85
 
 
 def test_what_is_predicted_before_it_is_learned_gets_better(trained: tuple[Learner, list[RoundReport]]) -> None:
