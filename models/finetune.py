@@ -192,7 +192,7 @@ class FineTuner:
         self._served = None
 
     def _count(self, batch: Batch, targets: dict[str, Targets]) -> None:
-        """What is counted rather than learned; a head that sees its first labels starts from their rate."""
+        """What is counted rather than learned; a head starts from its first labels' rate, and its first positives'."""
         self.ranker.observe(batch)
         if self.ranker.taste is not None:
             self.corpus.observe(batch.content)
@@ -200,9 +200,9 @@ class FineTuner:
             self.ids.observe(batch, self.num_steps)
         for name, of_task in targets.items():
             rates = self.objective.rates_of(name)
-            is_first = not bool(rates.rows_K.any())
+            before = bool(rates.rows_K.any()), bool(rates.positives_K.any())
             rates.observe(of_task)
-            if is_first and bool(rates.rows_K.any()):
+            if before != (bool(rates.rows_K.any()), bool(rates.positives_K.any())):
                 self._start_head(name, self.objective.start_bias(self.ranker.task(name)))
         for name, recent in self.recent_dwell_s.items():
             if name in batch.y:

@@ -2,6 +2,10 @@
 
 A task over given rows is compared given that task, which is judged by itself. Without a champion the challenger
 is measured against what serves instead: the item's smoothed click rate, and the base rate of every other task.
+
+Lists are compared as shown: with what each model makes of the places. The champion chose these places, and what stands
+high is clicked more; without that it would be given its own order for good (in the demo's shop by .009 GAUC against a
+successor that is better by .004).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +22,9 @@ from models.tasks import CLICK_TASK, Task
 from streams.training.evidence import Evidence, JudgedRows, ListPairs
 
 __all__ = [
+    "AS_SHOWN",
     "Predictions",
+    "as_shown",
     "evidence_of",
     "fallback",
     "judged_lists",
@@ -31,12 +37,22 @@ Float64 = NDArray[np.float64]
 Predictions = Mapping[str, Float64]
 CLICK_K = 10
 SMALLEST = 1e-9
+# No task has a space in its name.
+AS_SHOWN = "click as shown"
 
 
 def predict(ranker: Ranker, batch: Batch) -> Predictions:
-    """float64[N] per task, as served: without position. The batch must be where the ranker is."""
-    found = ranker.predict(batch)
-    return to_numpy(found, ranker.tasks)
+    """float64[N] per task, as served: without position, and AS_SHOWN. The batch must be where the ranker is."""
+    return as_shown(ranker, batch, to_numpy(ranker.predict(batch), ranker.tasks))
+
+
+def as_shown(ranker: Ranker, batch: Batch, predictions: Predictions) -> Predictions:
+    """The predictions, and under AS_SHOWN log-odds of a click where the row was shown."""
+    p_N = np.clip(predictions[CLICK_TASK], SMALLEST, 1 - SMALLEST)
+    click = [task.name for task in ranker.tasks].index(CLICK_TASK)
+    with torch.no_grad():
+        place_N = ranker.position(batch.position_N, batch.kind_N)[:, click].double().cpu().numpy()
+    return {**predictions, AS_SHOWN: np.log(p_N / (1 - p_N)) + place_N}
 
 
 def to_numpy(predictions: Mapping[str, torch.Tensor], tasks: Sequence[Task]) -> Predictions:
@@ -51,7 +67,7 @@ def to_numpy(predictions: Mapping[str, torch.Tensor], tasks: Sequence[Task]) -> 
 
 
 def fallback(tuner: FineTuner, batch: Batch) -> Predictions:
-    """What serves before any model."""
+    """What serves before any model; it knows nothing of places, and is lent what the model in training knows."""
     predictions = {}
     for task in tuner.ranker.tasks:
         rates = tuner.objective.rates_of(task.name)
@@ -63,7 +79,7 @@ def fallback(tuner: FineTuner, batch: Batch) -> Predictions:
     logit_N = batch.item_NI[:, tuner.ranker.schema.item.index("item_click_logit")].double().cpu().numpy()
     rate_N = 1 / (1 + np.exp(-np.clip(logit_N, -50, 50)))
     predictions[CLICK_TASK] = np.where(np.isfinite(rate_N), rate_N, predictions[CLICK_TASK])
-    return predictions
+    return as_shown(tuner.ranker, batch, predictions)
 
 
 def evidence_of(
@@ -103,7 +119,7 @@ def judged_lists(
     position = batch.position_N.cpu().numpy()[is_known]
     slates, num_rows = np.unique(slate, return_counts=True)
     user = user_S[slates]
-    columns = {"champion": before[CLICK_TASK][is_known], "challenger": after[CLICK_TASK][is_known]}
+    columns = {"champion": before[AS_SHOWN][is_known], "challenger": after[AS_SHOWN][is_known]}
     ndcg = {who: ndcg_at_k(y, p, slate, position, CLICK_K) for who, p in columns.items()}
     auc = {who: _auc_in_list(y, p, slate) for who, p in columns.items()}
     return {

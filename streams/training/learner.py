@@ -21,7 +21,7 @@ from streams.training.buffered_slate import ReadySlate
 from streams.training.evidence import Evidence, groups_of
 from streams.training.examples_to_batch import BatchOfSlates, Use, to_batch
 from streams.training.gate import WINDOW_ROUNDS, GateReport, judge
-from streams.training.judged_rows import Predictions, evidence_of, fallback, predict, to_numpy
+from streams.training.judged_rows import Predictions, as_shown, evidence_of, fallback, predict, to_numpy
 from streams.training.live_watch import LiveReport
 from streams.training.predicted_rows import PredictedBatch
 from streams.training.prediction_cells import RoundCells, round_cells
@@ -176,6 +176,7 @@ class Learner:
         batch = found.batch.to(self.tuner.device)
         champion = None if self.champion is None else predict(self.champion, batch)
         live = to_numpy(self.tuner.predict_then_calibrate(batch), self._tasks)
+        live = as_shown(self.tuner.ranker, batch, live)
         this.seen.append(PredictedBatch(final.batch, final.shown_at_ms_S, live, champion))
         if champion is not None:
             this.training.append(self._evidence(final, champion, live))

@@ -189,6 +189,20 @@ def test_a_head_starts_from_the_rate_of_its_first_labels(tuner: FineTuner, make_
     assert float(found.mean()) == pytest.approx(1 / 300, rel=0.5)
 
 
+def test_a_head_whose_first_labels_had_no_positive_starts_again_from_its_first_positives(
+    tuner: FineTuner, make_batch: MakeBatch
+) -> None:
+    """What is rare comes after its first zeros: a start near never would take thousands of steps to leave."""
+    for step in range(6):
+        batch = make_batch(step, num_slates=40)
+        known, none = torch.ones(batch.num_rows).bool(), torch.zeros(batch.num_rows)
+        few = (torch.arange(batch.num_rows) % 10 == 0).float() if step == 5 else none
+        y, mask = {**batch.y, "dislike": few}, {**batch.mask, "dislike": known}
+        tuner.learn(dataclasses.replace(batch, y=y, mask=mask))
+    found = tuner.serving_model().predict(batch)["dislike"]
+    assert float(found.mean()) == pytest.approx(1 / 60, rel=0.3)
+
+
 def test_the_serving_model_is_an_average_that_later_steps_leave_alone(tuner: FineTuner, make_batch: MakeBatch) -> None:
     for step in range(5):
         tuner.learn(make_batch(step))

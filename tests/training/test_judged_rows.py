@@ -9,7 +9,7 @@ from models.finetune import FineTuneConfig, FineTuner
 from models.metrics import auc, ndcg_at_k
 from models.tasks import DEFAULT_TASKS
 from streams.training.examples_to_batch import to_batch
-from streams.training.judged_rows import fallback, judged_lists, judged_rows, predict
+from streams.training.judged_rows import AS_SHOWN, as_shown, fallback, judged_lists, judged_rows, predict
 from tests.training.taste_world import SCHEMA, ready_slates
 
 TASKS = DEFAULT_TASKS[:3]
@@ -73,11 +73,30 @@ def test_lists_are_judged_one_by_one_with_their_users(tuner: FineTuner, batch: B
     before, after = fallback(tuner, batch), predict(tuner.serving_model(), batch)
     lists = judged_lists(batch, before, after, np.arange(12) % 5)
     y, slate = batch.y["click"].numpy(), batch.slate_N.numpy()
-    expected = ndcg_at_k(y, after["click"], slate, batch.position_N.numpy(), 10)
+    expected = ndcg_at_k(y, after[AS_SHOWN], slate, batch.position_N.numpy(), 10)
     assert np.array_equal(lists["ndcg_at_10"].challenger_L, expected, equal_nan=True)
-    per_list = [auc(y[slate == s], before["click"][slate == s]) for s in range(12)]
+    per_list = [auc(y[slate == s], before[AS_SHOWN][slate == s]) for s in range(12)]
     assert np.allclose(lists["gauc"].champion_L, per_list, equal_nan=True)
     assert lists["gauc"].user_L.tolist() == (np.arange(12) % 5).tolist()
+
+
+def test_an_order_gets_no_credit_for_the_places_it_chose(batch: Batch) -> None:
+    """Clicks follow the place alone, and both models know that: who sorted the list so is no better than the other."""
+    tuner = FineTuner(FineTuneConfig(), SCHEMA, TASKS, device="cpu", seed=1)
+    tuner.learn(batch)
+    place_N = batch.position_N.double().numpy()
+    batch = dataclasses.replace(batch, y={**batch.y, "click": (batch.position_N < 2).float()})
+    with torch.no_grad():
+        tuner.ranker.position.logit_PT[:, 0] = -20.0 * (torch.arange(len(tuner.ranker.position.logit_PT)) % 64)
+    sorted_so, otherwise = (1 / (1 + np.exp(sign * 0.1 * place_N)) for sign in (1, -1))
+    lists = judged_lists(
+        batch,
+        as_shown(tuner.ranker, batch, {"click": sorted_so}),
+        as_shown(tuner.ranker, batch, {"click": otherwise}),
+        np.arange(12),
+    )
+    for pairs in lists.values():
+        assert pairs.champion_L.tolist() == pairs.challenger_L.tolist() == [1.0] * 12
 
 
 def test_without_click_labels_there_is_no_list(tuner: FineTuner) -> None:
