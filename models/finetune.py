@@ -74,6 +74,7 @@ class FineTuner:
         self.num_steps, self.seed = 0, seed
         self.num_skipped = 0
         self._served: Ranker | None = None
+        self._is_stale = True
 
     def join(self, peers: Peers) -> None:
         """Learn together with other processes, which hold the same state and are given the same batches."""
@@ -143,7 +144,7 @@ class FineTuner:
             taste.kernel.basis.set_fields(self.corpus.fit(weight_F, self.config.ranker.taste_columns))
             self._forget_inputs(taste.kernel.learned.take_values(self.corpus.telling_values()))
             is_moved.append(True)
-        self._served = None if any(is_moved) else self._served
+        self._is_stale = self._is_stale or any(is_moved)
         return any(is_moved)
 
     @torch.no_grad()
@@ -189,7 +190,7 @@ class FineTuner:
         restore_optimiser(self.optimiser, self.weights, part["optimiser"])
         self.average.share = float(state["count.average_share"])
         self.num_steps, self.num_skipped, self.seed = (int(state[f"count.{n}"]) for n in ("steps", "skipped", "seed"))
-        self._served = None
+        self._is_stale = True
 
     def _count(self, batch: Batch, targets: dict[str, Targets]) -> None:
         """What is counted rather than learned; a head starts from its first labels' rate, and its first positives'."""
@@ -233,13 +234,15 @@ class FineTuner:
         self.optimiser.step()
         self.average.update(self.weights)
         self.num_steps += 1
-        self._served = None
+        self._is_stale = True
 
     def _serve(self) -> Ranker:
         """The serving model; its weights are copied once per step, its calibration every time."""
         if self._served is None:
             self._served = copy.deepcopy(self.ranker).requires_grad_(requires_grad=False).eval()
-            self._served.load_state_dict(self.average.average(self.weights), strict=False)
+        if self._is_stale:
+            self._served.load_state_dict({**self.ranker.state_dict(), **self.average.average(self.weights)})
+            self._is_stale = False
         for t, task in enumerate(self.ranker.tasks):
             self._served.platt_TK2[t].copy_(self.calibration.scale_shift_K2(task.name))
         return self._served
