@@ -23,14 +23,16 @@ def predict_raised(
 
     Without a taste layer these equal the first; a user without answers is as uncertain as the kernel says beforehand.
     """
-    kind_N, state = ranker.kinds(inputs.item_NI), ranker.solve_taste(inputs, side)
+    state = ranker.solve_taste(inputs, side)
     item_NF, pair_NF = ranker.rows(inputs, side, ranker.taste_column(state, inputs, side))
-    heads = ranker.heads_of(inputs.user_SU, (item_NF, pair_NF), inputs.slate_N)
-    found = as_predictions(ranker, ranker.by_task(heads), kind_N)
-    if ranker.taste is None:
-        return found, {task: value_N[row_R] for task, value_N in found.items()}
     content_R, slate_R, pair_RF = inputs.content_N[row_R], inputs.slate_N[row_R], pair_NF[row_R]
-    variance_R = ranker.taste.variance(state, side.factor_MW, content_R, slate_R)
-    pair_RF[:, len(ranker.schema.cross)] += variance_R.sqrt()
-    raised = ranker.heads_of(inputs.user_SU, (item_NF[row_R], pair_RF), slate_R)
-    return found, as_predictions(ranker, ranker.by_task(raised), kind_N[row_R])
+    if ranker.taste is not None:
+        variance_R = ranker.taste.variance(state, side.factor_MW, content_R, slate_R)
+        pair_RF[:, len(ranker.schema.cross)] += variance_R.sqrt()
+    # One pass: of small batches most is overhead.
+    rows = torch.cat([item_NF, item_NF[row_R]]), torch.cat([pair_NF, pair_RF])
+    heads = ranker.heads_of(inputs.user_SU, rows, torch.cat([inputs.slate_N, slate_R]))
+    kind_N = ranker.kinds(inputs.item_NI)
+    both = as_predictions(ranker, ranker.by_task(heads), torch.cat([kind_N, kind_N[row_R]]))
+    num = len(kind_N)
+    return {task: value[:num] for task, value in both.items()}, {task: value[num:] for task, value in both.items()}
