@@ -27,7 +27,7 @@ class NetStep:
             self._net = DistributedDataParallel(ranker, forward_sync_buffers=False, find_unused_parameters=True)
 
     def logits(self, batch: Batch, probe_NW: Tensor | None = None) -> dict[str, Tensor]:
-        """Of all rows of the batch, in float32, as shown: with position. `probe_NW`: see Ranker.first_layer."""
+        """Of all rows of the batch, in float32, as shown: with position. `probe_NW`: see Ranker.forward."""
         return self._logits(self._net, batch, probe_NW)
 
     @torch.no_grad()

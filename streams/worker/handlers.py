@@ -127,7 +127,7 @@ def on_dwell(now: Moment, event: Mapping[str, Any]) -> None:
 
 
 def on_cancel(now: Moment, event: Mapping[str, Any]) -> None:
-    """An order was taken back: totals stay, the label goes."""
+    """An order was taken back: totals and its own label stay; it is what tasks of cancelled orders learn from."""
     now.user.touch(now.at_ms, event.get("session_id"))
     _attribute(now, event, now.state.items.slot(event["item_id"]))
     now.state.changed(now.user)
