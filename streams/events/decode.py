@@ -78,8 +78,7 @@ def _why(raw: bytes | None, *, catalogue: bool) -> tuple[Reason, str]:
     try:
         record = _CATALOGUE(raw) if catalogue else _EVENT(raw)
     except ValidationError as error:
-        tagged = not catalogue and not error.errors(include_url=False)[0]["type"].startswith(("union_tag", "dict_type"))
-        return reason_and_detail(error, path_start=1 if tagged else 0)
+        return reason_and_detail(error, path_start=0 if catalogue else 1)
     name, value = cast("tuple[str, str]", _bad_id(record))
     if NUL in value:
         return "impossible_value", f"{name}: found a NUL character, which no id may have"

@@ -4,6 +4,7 @@ Reasons are few, so that they can be counted; the detail is for a person. Transl
 """
 
 import math
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -61,6 +62,10 @@ _FREE_MAPS = {
 }
 _NOT_IDS = ("query", "context", "fields")
 _SHOWN_CHARS = 80
+# Of a list or a map that fills its record only the beginning is written out: all of it takes 100 ms.
+_BEGINNING = reprlib.Repr()
+_BEGINNING.maxlevel, _BEGINNING.maxlist, _BEGINNING.maxdict = 5, 30, 30
+_BEGINNING.maxstring = _BEGINNING.maxlong = _SHOWN_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,5 +125,5 @@ def _dotted(path: Sequence[int | str]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value[:_SHOWN_CHARS] if isinstance(value, (str, bytes)) else value)
+    text = repr(value[:_SHOWN_CHARS]) if isinstance(value, (str, bytes)) else _BEGINNING.repr(value)
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"

@@ -83,7 +83,7 @@ class Impression(_Common):
     type: Literal["impression"]
     slate_id: SlateId
     surface: Surface
-    items: Annotated[list[ShownItem], Field(min_length=1, max_length=MAX_ITEMS)]
+    items: Annotated[list[ShownItem], Field(min_length=1, max_length=MAX_ITEMS, fail_fast=True)]
 
 
 @_closed
@@ -167,8 +167,10 @@ class Rank(_Common):
     request_id: Id
     surface: Surface
     query: NotRequired[Query]
-    items: NotRequired[Annotated[list[RankItem], Field(min_length=1, max_length=MAX_ITEMS)]]
-    exclude: NotRequired[Annotated[list[ItemId], Field(max_length=MAX_ITEMS, description="never in the answer")]]
+    items: NotRequired[Annotated[list[RankItem], Field(min_length=1, max_length=MAX_ITEMS, fail_fast=True)]]
+    exclude: NotRequired[
+        Annotated[list[ItemId], Field(max_length=MAX_ITEMS, fail_fast=True, description="never in the answer")]
+    ]
     k: NotRequired[Annotated[int, Field(ge=1, le=MAX_ITEMS, description="length of the answer")]]
     deadline_ms: NotRequired[
         Annotated[
@@ -217,7 +219,7 @@ class CatalogueItem(TypedDict):
     title: NotRequired[str]
     category: NotRequired[Id]
     brand: NotRequired[Id]
-    tags: NotRequired[Annotated[list[Id], Field(max_length=MAX_ITEMS)]]
+    tags: NotRequired[Annotated[list[Id], Field(max_length=MAX_ITEMS, fail_fast=True)]]
     price: NotRequired[Amount]
     text: NotRequired[str]
     vector: NotRequired[Vector]
@@ -227,6 +229,6 @@ class CatalogueItem(TypedDict):
     fields: NotRequired[
         Annotated[
             dict[Annotated[str, Field(min_length=1, max_length=MAX_ID_BYTES)], FieldValue],
-            Field(description="any further field: a string, a number or a list of them"),
+            Field(fail_fast=True, description="any further field: a string, a number or a list of them"),
         ]
     ]
