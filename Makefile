@@ -1,6 +1,6 @@
 # What a person runs. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock bench clean
+.PHONY: help setup demo test chaos lint lock bench clean
 
 # The first Python from 3.11 on; PYTHON=/path/to/python chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -30,6 +30,9 @@ demo: $(READY) ## Run the main job on this machine; DATA=events.jsonl.gz replays
 
 test: $(READY) ## Run all tests; ARGS="-k lag" chooses some.
 	$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(READY) ## Break everything at random under load, and audit; ARGS="--kills 20 --seed 7".
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(READY) ## Check style and types.
 	$(BIN)/ruff check .

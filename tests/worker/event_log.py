@@ -30,14 +30,14 @@ def records(events: list[dict[str, Any]], first_offset: int = 0) -> list[Record]
     return made
 
 
-def shop_log(num_slates: int, seed: int = 1) -> list[dict[str, Any]]:
+def shop_log(num_slates: int, seed: int = 1, num_users: int = 12) -> list[dict[str, Any]]:
     """Slates of ten items with clicks, dwell heartbeats, carts, orders; 5 % duplicates; jitter of two seconds."""
     rng = np.random.default_rng(seed)
     events: list[dict[str, Any]] = []
     at_ms = START_MS
     for number in range(num_slates):
         at_ms += int(rng.integers(1, 4000))
-        events += _visit(rng, f"u{rng.integers(0, 12)}", f"s{number}", at_ms)
+        events += _visit(rng, f"u{rng.integers(0, num_users)}", f"s{number}", at_ms)
     events.sort(key=lambda e: e["occurred_at_ms"] + int(rng.integers(0, 2000)))
     repeated = [event for event in events if rng.random() < 0.05]
     for event in repeated:
