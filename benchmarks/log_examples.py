@@ -14,7 +14,7 @@ import orjson
 from streams.events.checked_log import checked_records
 from streams.events.importers import LogFormat, read_log
 from streams.examples.label_plan import LabelPlan
-from streams.examples.records import Labels, Shown, decode_record
+from streams.examples.records import Forget, Labels, Shown, decode_record
 from streams.features.items import ItemTable
 from streams.features.state_store import StateStore
 from streams.ranking.candidates import CandidateIndex
@@ -102,4 +102,5 @@ def _apply(step: Step, engine: Partition, first_list: int) -> LogStep:
     )
     tasks = {(due.task.user_id, due.task.slate_id): due.task for due in outputs.ranks}
     of_lists = [tasks[one.user_id, one.slate_id] for one in step.lists]
-    return LogStep(first_list, of_lists, [decode_record(raw) for _, raw in outputs.examples])
+    examples = [found for _, raw in outputs.examples if not isinstance(found := decode_record(raw), Forget)]
+    return LogStep(first_list, of_lists, examples)

@@ -63,12 +63,15 @@ class RankingsConsumer:
 
     def poll(self, timeout_ms: int) -> list[Ranking]:
         """Rankings that came within `timeout_ms`; returns early with the first of them."""
+        rankings = [self._decoded(record) for record in self._records(timeout_ms)]
+        return [ranking for ranking in rankings if ranking is not None]
+
+    def _records(self, timeout_ms: int) -> list[Any]:
         with self._polling:
             batches: dict[Any, list[Any]] = (
                 {} if self._is_closed.is_set() else self._consumer.poll(timeout_ms=timeout_ms)
             )
-        rankings = [self._decoded(record) for records in batches.values() for record in records]
-        return [ranking for ranking in rankings if ranking is not None]
+        return [record for records in batches.values() for record in records]
 
     def keep_latest(self, timeout_s: float = 30.0) -> bool:
         """Start keeping the newest list of each user and surface in memory, by a thread in the background.
@@ -108,16 +111,22 @@ class RankingsConsumer:
 
     def _follow(self) -> None:
         while not self._is_closed.is_set():
-            self._keep(self.poll(POLL_MS))
+            self._keep(self._records(POLL_MS))
             if not self._is_caught_up.is_set() and self._has_reached_ends():
                 self._is_caught_up.set()
 
     def _has_reached_ends(self) -> bool:
         return all(self._consumer.position(tp) >= end for tp, end in self._ends.items())
 
-    def _keep(self, rankings: list[Ranking]) -> None:
+    def _keep(self, records: list[Any]) -> None:
         with self._lock:
-            for ranking in rankings:
+            for record in records:
+                if record.value is None and record.key is not None:
+                    user_id, _, surface = record.key.decode(errors="replace").partition("\0")
+                    self._kept.pop((user_id, surface), None)
+                ranking = self._decoded(record)
+                if ranking is None:
+                    continue
                 key = (ranking.user_id, ranking.surface)
                 self._kept[key] = ranking
                 self._kept.move_to_end(key)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from aiokafka.structs import ConsumerRecord
 
-from streams.examples.records import Shown, decode_record
+from streams.examples.records import Forget, Shown, decode_record
 from streams.kafka.tail import TopicTail
 from streams.settings import Settings
 from streams.topics import topic_specs
@@ -30,6 +30,8 @@ class ExampleAudit:
     def take(self, raw: bytes) -> None:
         """Take one record of the topic."""
         record = decode_record(raw)
+        if isinstance(record, Forget):
+            return
         slate = (record.user_id, record.slate_id)
         if isinstance(record, Shown):
             self.shown.setdefault(slate, set()).add(record.part)

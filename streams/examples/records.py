@@ -1,15 +1,18 @@
-"""The two records on `training-examples`: what was shown, and labels for it. The trainer joins them by slate.
+"""The records on `training-examples`: what was shown, labels for it, and whom to forget. The trainer joins by slate.
 
 JSON; feature arrays travel as base64 of little-endian float32, row-major, in the order of the feature schema.
 """
 
 import base64
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Example",
+    "Forget",
     "Labels",
     "PastActions",
     "PastAnswers",
@@ -104,16 +107,29 @@ class Labels(msgspec.Struct, kw_only=True, frozen=True, tag="labels", tag_field=
     watermark_ms: int = 0
 
 
+class Forget(msgspec.Struct, kw_only=True, frozen=True, tag="forget", tag_field="kind"):
+    """The user's slates shown up to `at_ms` are not to be learned from any more.
+
+    Stands on every partition, as a user's slates do, after all that came before it: so nothing read later brings the
+    user back.
+    """
+
+    user_id: str
+    at_ms: int
+
+
+Example: TypeAlias = Shown | Labels | Forget
+
 _ENCODER = msgspec.json.Encoder()
-_DECODER: msgspec.json.Decoder[Shown | Labels] = msgspec.json.Decoder(Shown | Labels)
+_DECODER: msgspec.json.Decoder[Example] = msgspec.json.Decoder(Example)
 
 
-def encode_record(record: Shown | Labels) -> bytes:
+def encode_record(record: Example) -> bytes:
     """JSON bytes."""
     return _ENCODER.encode(record)
 
 
-def decode_record(raw: bytes) -> Shown | Labels:
+def decode_record(raw: bytes) -> Example:
     """The record in `raw`. Raises msgspec.ValidationError or msgspec.DecodeError (both are ValueError)."""
     return _DECODER.decode(raw)
 

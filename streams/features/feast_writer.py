@@ -4,7 +4,7 @@ Into our own store go ready bytes; into Redis, rows through Feast's store. Eithe
 newer one, and at equal event times the newcomer wins. Meant for one writer thread; others may acquire and release.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Protocol
@@ -100,10 +100,15 @@ class FeatureRowWriter:
         with self._lock:
             return self._target.delete(view, entity_ids)
 
-    def erase_history(self, view: str, entity_ids: Sequence[str]) -> int:
-        """Remove entities from the Parquet parts; returns how many rows they had. Reads every part."""
+    def erase_history(self, view: str, up_to_ms: Mapping[str, int]) -> bool:
+        """Remove entities, up to an event time each, from the Parquet parts; reads two columns of every part.
+
+        False when another process still holds rows of theirs that are no part yet: repeat it later.
+        """
         with self._lock:
-            return self._history[view].erase(entity_ids)
+            publishing = self._history[view].begin_publish()
+        publishing.result()
+        return self._history[view].erase(up_to_ms).is_whole
 
     def close(self) -> None:
         """Publish the history and give everything up."""

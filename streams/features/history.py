@@ -7,10 +7,11 @@ full or old spool becomes a part, by rename, so a reader never sees half a file.
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate, chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +19,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from streams.features.history_spool import Spool, left_spools, locked
+from streams.features.history_spool import Spool, left_spools, locked, spooled
 from streams.features.rows import JOIN_KEYS, Column, RowBatch
 
-__all__ = ["CREATED_AT", "EVENT_AT", "History", "begin_history", "history_folder"]
+__all__ = ["CREATED_AT", "EVENT_AT", "Erased", "History", "begin_history", "history_folder"]
 
 EVENT_AT, CREATED_AT = "event_at", "created_at"
+_GONE, _UP_TO = "entity_id", "up_to_ms"
 _TIME = pa.timestamp("ms", "UTC")
 _TYPES = {
     "int64": pa.int64(),
@@ -46,6 +48,13 @@ def begin_history(repo: Path, view: str, columns: Sequence[Column]) -> None:
     empty = folder / "part-0.parquet"
     if not empty.exists():
         _write_part(_schema(view, columns).empty_table(), empty, aside=repo / str(uuid.uuid4()))
+
+
+class Erased(NamedTuple):
+    """`is_whole`: no spool of another process holds rows that were to be erased."""
+
+    num_rows: int
+    is_whole: bool
 
 
 class History:
@@ -83,26 +92,38 @@ class History:
 
     def publish(self) -> None:
         """Make a part of the rows so far, and wait for it."""
-        self._end_spool()
-        self._making.result()
+        self.begin_publish().result()
 
     def close(self) -> None:
         """Publish what there is, and stop."""
         self.publish()
         self._maker.shutdown()
 
-    def erase(self, entity_ids: Iterable[str]) -> int:
-        """Remove all rows of some entities from the parts; returns how many. Rows in other processes' spools stay."""
-        self.publish()
-        gone, num_erased = pa.array(list(entity_ids), pa.string()), 0
+    def begin_publish(self) -> "Future[None]":
+        """Begin to make parts of the rows so far, and of spools that were left."""
+        self._end_spool()
+        return self._making
+
+    def erase(self, up_to_ms: Mapping[str, int]) -> Erased:
+        """Remove rows of some entities, up to an event time each, from the parts. Publish before.
+
+        May run beside a thread that adds rows. Other processes' spools are only looked at: they become parts in time.
+        """
+        gone = pa.table({_GONE: pa.array(up_to_ms, pa.string()), _UP_TO: pa.array(up_to_ms.values(), pa.int64())})
+        # Before the parts: a spool that becomes a part meanwhile is looked at again.
+        is_whole = not any(_gone_rows(rows, self._view, gone).any() for rows in spooled(self._spools))
+        num_erased = 0
         with locked(self._spools / "erasing"):
             for part in sorted(self._parts.glob("*.parquet")):
-                table = pq.read_table(part)
-                kept = table.filter(pc.invert(pc.is_in(table[JOIN_KEYS[self._view]], gone)))
-                if len(kept) < len(table):
-                    _write_part(kept, part, aside=self._spools / part.name)
-                    num_erased += len(table) - len(kept)
-        return num_erased
+                num_erased += self._erase_from(part, gone)
+        return Erased(num_erased, is_whole)
+
+    def _erase_from(self, part: Path, gone: pa.Table) -> int:
+        is_gone = _gone_rows(pq.read_table(part, columns=[JOIN_KEYS[self._view], EVENT_AT]), self._view, gone)
+        if not is_gone.any():
+            return 0
+        _write_part(pq.read_table(part).filter(pa.array(~is_gone)), part, aside=self._spools / part.name)
+        return int(is_gone.sum())
 
     def _end_spool(self) -> None:
         if self._spool is not None:
@@ -117,6 +138,14 @@ class History:
                 # Named after its spool: made twice (killed before the spool was removed), a part replaces itself.
                 part = self._parts / f"part-{name}.parquet"
                 _write_part(pa.Table.from_batches(batches, self._schema), part, aside=self._spools / part.name)
+
+
+def _gone_rows(rows: pa.Table | pa.RecordBatch, view: str, gone: pa.Table) -> NDArray[np.bool_]:
+    """bool[N]: which rows are of an entity that is to be gone up to their time."""
+    place = pc.index_in(rows[JOIN_KEYS[view]], gone[_GONE].combine_chunks())
+    up_to_ms = pc.fill_null(pc.take(gone[_UP_TO], place), -1)
+    at_ms = np.asarray(rows[EVENT_AT].cast(pa.int64()))
+    return np.asarray(at_ms <= np.asarray(up_to_ms), bool)
 
 
 def _schema(view: str, columns: Sequence[Column]) -> pa.Schema:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-__all__ = ["Spool", "left_spools", "locked"]
+__all__ = ["Spool", "left_spools", "locked", "spooled"]
 
 _SUFFIX = ".arrows"
 
@@ -69,6 +69,12 @@ def left_spools(folder: Path) -> Iterator[tuple[str, list[pa.RecordBatch]]]:
             path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
+
+
+def spooled(folder: Path) -> Iterator[pa.RecordBatch]:
+    """Rows of all spools as they are now, with a writer or without; one may become a part before it is read."""
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        yield from _whole_batches(path)
 
 
 def _whole_batches(path: Path) -> Iterator[pa.RecordBatch]:

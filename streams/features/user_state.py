@@ -18,6 +18,7 @@ MAX_ANSWERS = 96
 MAX_VALUES_PER_FIELD = 64
 MAX_OPEN_DWELLS = 100
 MAX_OFFERS, MAX_OFFER_SURFACES = 3, 5
+MAX_SURFACES = 64
 AFFINITY_HALF_LIFE_MS = 7 * 86_400_000
 SESSION_GAP_MS = 30 * 60_000
 NUM_DECAYED = len(HORIZONS) * len(EVENT_KINDS)
@@ -83,6 +84,7 @@ class UserState(msgspec.Struct):
     price_sum: float = 0.0
     num_prices: int = 0
     offers: list[Offer] = msgspec.field(default_factory=list)
+    surfaces: list[str] = msgspec.field(default_factory=list)
     first_segment: int = 0
     next_segment: int = 0
 
@@ -95,6 +97,12 @@ class UserState(msgspec.Struct):
             self.session_id = session_id
         self.num_session_actions += 1
         self.last_event_ms = max(self.last_event_ms, at_ms)
+
+    def note_surface(self, surface: str) -> None:
+        """Remember where the user has a list, to take it back when the user is forgotten; the newest 64 are kept."""
+        if surface not in self.surfaces:
+            self.surfaces.append(surface)
+            del self.surfaces[:-MAX_SURFACES]
 
     def count(self, kind: int, at_ms: int, num: int = 1) -> None:
         """Count `num` events of a kind at an event time."""

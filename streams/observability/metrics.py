@@ -94,6 +94,7 @@ class WorkerMetrics:
         self.duplicates = make.counter("duplicates", "events dropped as their event_id was seen before")
         self.forwarded = make.counter("forwarded", "records sent on to the partition of their key")
         self.late = make.counter("late", "events older than the watermark")
+        self.of_forgotten = make.counter("of_forgotten", "events of a forgotten user from before, refused")
         self.clamped = make.counter("clamped", "event times ahead of append time, set to it")
         self.expired = make.counter("expired_requests", "rank requests past their deadline")
         self.unknown_slates = make.counter("unknown_slates", "actions that name a slate never seen", "type")

@@ -14,6 +14,7 @@ __all__ = [
     "content_key",
     "content_of_key",
     "head_key",
+    "heads_of",
     "part_key",
     "queue_key",
     "slate_key",
@@ -40,6 +41,12 @@ def slate_key(user_id: str, slate_id: str) -> bytes:
 def head_key(slate: bytes) -> bytes:
     """Where a slate's labels and bookkeeping lie."""
     return _HEAD + slate
+
+
+def heads_of(user_id: str) -> bytes:
+    """What the head keys of all slates of a user start with."""
+    user = user_id.encode()
+    return _HEAD + _LENGTH.pack(len(user)) + user
 
 
 def part_key(slate: bytes, part: int) -> bytes:

@@ -12,7 +12,7 @@ import msgspec
 from models.content import VALUE_BITS
 from models.feature_schema import EVENT_KINDS, FeatureSchema
 from streams.events.rejection import Rejected
-from streams.examples.records import Labels, Shown, decode_codes, decode_record
+from streams.examples.records import Example, Forget, Labels, Shown, decode_codes, decode_record
 from streams.features.catalogue import KINDS
 from streams.features.user_state import MAX_ACTIONS, MAX_ANSWERS
 
@@ -21,7 +21,7 @@ __all__ = ["check_example"]
 VALUE_BYTES = 4
 
 
-def check_example(raw: bytes | None, schema: FeatureSchema) -> Shown | Labels | Rejected:
+def check_example(raw: bytes | None, schema: FeatureSchema) -> Example | Rejected:
     """The record in `raw`, or the reason why it is none. `schema`: the present one."""
     if not raw:
         return Rejected(0, "empty", "record: no value, needed one JSON object")
@@ -31,13 +31,19 @@ def check_example(raw: bytes | None, schema: FeatureSchema) -> Shown | Labels | 
         return Rejected(0, "wrong_type", f"record: {error}")
     except (ValueError, RecursionError) as error:
         return Rejected(0, "not_json", f"record: {error}")
-    problem = _labels_problem(record) if isinstance(record, Labels) else _shown_problem(record, schema)
+    problem = _problem(record, schema)
     if problem:
         return Rejected(0, "impossible_value", problem)
     if isinstance(record, Shown) and record.feature_schema != schema.hash:
         # Nothing learns from it now, and nothing could tell whether its content is whole.
         return msgspec.structs.replace(record, content=None)
     return record
+
+
+def _problem(record: Example, schema: FeatureSchema) -> str:
+    if isinstance(record, Forget):
+        return ""
+    return _labels_problem(record) if isinstance(record, Labels) else _shown_problem(record, schema)
 
 
 def _labels_problem(labels: Labels) -> str:

@@ -14,7 +14,7 @@ from streams.clock import Clock
 from streams.errors import StateError
 from streams.events.dead_letter import DeadLetter
 from streams.events.rejection import Rejected
-from streams.examples.records import Labels, Shown
+from streams.examples.records import Example, Labels, Shown
 from streams.kafka.record_sender import OutRecord
 from streams.observability.metrics import TrainerMetrics
 from streams.settings import Settings
@@ -73,12 +73,12 @@ class ExampleIntake:
         )
         return OutRecord(self._dead_letters, (record.key or b"")[:1024] or None, letter.encode())
 
-    def _count(self, refused: Sequence[tuple[Record, Rejected]], taken: Sequence[Shown | Labels]) -> None:
+    def _count(self, refused: Sequence[tuple[Record, Rejected]], taken: Sequence[Example]) -> None:
         for record, refusal in refused:
             self._metrics.rejects.labels(refusal.reason).inc()
             log.warning("example_refused", partition=record.partition, offset=record.offset, reason=refusal.detail)
         for example in taken:
             if isinstance(example, Labels):
                 self._metrics.labels.labels(example.task).inc()
-            else:
+            elif isinstance(example, Shown):
                 self._metrics.slates.inc()

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from threading import Lock
 from typing import cast
@@ -17,7 +17,8 @@ from typing import cast
 import msgspec
 import numpy as np
 
-from streams.examples.records import Labels, Shown, decode_record
+from streams.examples.records import Example, Forget, Shown, decode_record
+from streams.training.appended_changes import forgotten, joined, slates_of
 from streams.training.buffer_changes import BufferFacts, Changes, QueueRow, decode_head, encode
 from streams.training.buffer_database import BufferDatabase
 from streams.training.buffer_keys import CONTENT, META, QUEUE, TIME, head_key, part_key, queue_key, slate_key, time_of
@@ -90,23 +91,24 @@ class ReplayBuffer:
         """The Kafka offset to go on from; None for a partition never seen."""
         return self._facts.next_offsets.get(partition)
 
-    def append(self, partition: int, records: Sequence[tuple[int, Shown | Labels]], next_offset: int) -> AppendReport:
-        """Take in (offset, record) pairs and that all below `next_offset` are included, at once or not at all.
+    def append(self, partition: int, records: Sequence[tuple[int, Example]], next_offset: int) -> AppendReport:
+        """Take in (offset, record) pairs and that all below `next_offset` are included.
 
-        Records below the partition's stored next offset are skipped. `next_offset` never goes back.
+        At once, or in parts where users are forgotten between them; each part with its offset, or not at all. Records
+        below the partition's stored next offset are skipped. `next_offset` never goes back.
         """
+        num_ready = 0
         with self._lock:
             stored = self._facts.next_offsets.get(partition, 0)
-            fresh = [(slate_key(r.user_id, r.slate_id), r) for offset, r in records if offset >= stored]
-            changes = Changes(deepcopy(self._facts), self._contents)
-            slates = list(dict.fromkeys(slate for slate, _ in fresh))
-            changes.load(slates, self._store.get_many([head_key(slate) for slate in slates]))
-            for slate, record in fresh:
-                changes.take(slate, record)
-            changes.settle()
-            changes.facts.next_offsets[partition] = max(stored, next_offset)
-            self._commit(changes)
-        return AppendReport(len(fresh), len(records) - len(fresh), sum(row.is_ready for row in changes.rows.values()))
+            fresh = [(offset, record) for offset, record in records if offset >= stored]
+            runs = [list(run) for _, run in groupby(fresh, lambda pair: isinstance(pair[1], Forget))] or [[]]
+            ends = [*(run[0][0] for run in runs[1:]), next_offset]
+            for run, end in zip(runs, ends, strict=True):
+                changes = self._changed_by([record for _, record in run])
+                changes.facts.next_offsets[partition] = max(stored, end)
+                self._commit(changes)
+                num_ready += sum(row.is_ready for row in changes.rows.values())
+        return AppendReport(len(fresh), len(records) - len(fresh), num_ready)
 
     def num_new(self, after_seq: int) -> int:
         """How many slates became learnable above `after_seq`."""
@@ -180,9 +182,21 @@ class ReplayBuffer:
                     return num_dropped
                 self._commit(changes)
 
+    def slates_of(self, user_id: str) -> list[bytes]:
+        """Keys of all slates of a user, also of those that only have labels."""
+        return slates_of(self._store, user_id)
+
     def close(self) -> None:
         """Release the folder."""
         self._store.close()
+
+    def _changed_by(self, records: Sequence[Example]) -> Changes:
+        """Of a run of examples, or one of users to forget."""
+        to_forget = [record for record in records if isinstance(record, Forget)]
+        if to_forget:
+            return forgotten(self._store, self._facts, self._contents, to_forget)
+        examples = [record for record in records if not isinstance(record, Forget)]
+        return joined(self._store, self._facts, self._contents, examples)
 
     def _oldest(self, horizon_ms: int) -> Changes:
         """The oldest slates, loaded as far as some of them may have to leave."""

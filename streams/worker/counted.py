@@ -17,6 +17,7 @@ def observe(metrics: WorkerMetrics, outputs: Outputs) -> None:
         "duplicate": metrics.duplicates,
         "late": metrics.late,
         "clamped": metrics.clamped,
+        "of_forgotten": metrics.of_forgotten,
         "shown": metrics.shown,
     }
     labelled = {

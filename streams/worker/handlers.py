@@ -54,6 +54,7 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
         now.out.counts["slate_full"] += len(found.beyond)
         _count_shown(now, slate, found.beyond, is_first=False)
     user.touch(now.at_ms, event.get("session_id"))
+    user.note_surface(event["surface"])
     state.slate_changed(slate)
     if is_first:
         state.deadlines.add(next_deadline_ms(slate, state.plan), slate)
@@ -140,12 +141,10 @@ def on_search(now: Moment, event: Mapping[str, Any]) -> None:
 
 
 def on_forget(now: Moment, event: Mapping[str, Any]) -> None:  # noqa: ARG001 - all handlers are called alike
-    """Remove the user from the state; rows and lists follow."""
-    user = now.user
-    told = [*(answers.surface for answers in user.answers), *(offer.surface for offer in user.offers)]
-    surfaces = dict.fromkeys([*now.settings.ranking.surfaces, *told])
-    now.state.forget(now.user)
-    now.out.forgotten.append(Forgotten(now.user.user_id, tuple(filter(None, surfaces))))
+    """Remove the user from the state; rows, lists and what the trainer holds follow."""
+    surfaces = dict.fromkeys([*now.settings.ranking.surfaces, *now.user.surfaces])
+    at_ms = now.state.forget(now.user, now.at_ms)
+    now.out.forgotten.append(Forgotten(now.user.user_id, tuple(surfaces), at_ms))
 
 
 def _visit(event: Mapping[str, Any]) -> str:

@@ -40,10 +40,14 @@ class DueRank:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """A user who was removed, and the surfaces whose lists must go as well."""
+    """A user who was removed, and the surfaces whose lists must go as well.
+
+    `at_ms`: event time up to which all of the user is gone; None when the trainer was told before.
+    """
 
     user_id: str
-    surfaces: tuple[str, ...]
+    surfaces: tuple[str, ...] = ()
+    at_ms: int | None = None
 
 
 @dataclass(slots=True)

@@ -75,6 +75,9 @@ class Partition:
         if partition_for(user_id, self._settings.num_partitions) != self.state.number:
             out.misplaced.append((user_id, record))
             return
+        if self.state.forgotten.is_of_before(user_id, at_ms, self.state.max_event_ms):
+            out.counts["of_forgotten"] += 1
+            return
         user = self.state.user(user_id)
         if not self.state.is_new_event(user, event["event_id"], at_ms):
             out.counts["duplicate"] += 1
@@ -115,7 +118,7 @@ class Partition:
         if event is None or not event.get("user_id"):
             return
         if event["type"] == "forget":
-            out.forgotten.append(Forgotten(event["user_id"], ()))
+            out.forgotten.append(Forgotten(event["user_id"]))
         self.state.dirty_users.add(event["user_id"])
         self.state.dirty_items.update(self.state.counted_by(record.offset))
 

@@ -16,6 +16,7 @@ from streams.examples.label_plan import LabelPlan
 from streams.examples.label_windows import Deadlines, labels_record, next_deadline_ms
 from streams.examples.records import Labels
 from streams.examples.slates import Slate, decode_slate, encode_slate
+from streams.features.forgotten_users import ForgottenUsers
 from streams.features.items import ItemTable
 from streams.features.state_store import META_KEY, Record, StateStore
 from streams.features.state_table import StateTable
@@ -56,6 +57,7 @@ class PartitionState:
         self.slates: StateTable[Slate] = StateTable(
             store, SLATE, lambda raw: decode_slate(raw, items), lambda slate: encode_slate(slate, items)
         )
+        self.forgotten = ForgottenUsers(store)
         self.deadlines = Deadlines()
         self.offset = -1
         self.max_event_ms = 0
@@ -82,6 +84,7 @@ class PartitionState:
         self.offset, self.max_event_ms = meta.get("offset", -1), meta.get("max_event_ms", 0)
         self.catalogue_next = meta.get("catalogue_next", 0)
         self._task_since_ms = {task: meta.get(f"{TASK_SINCE}{task}", self.max_event_ms) for task in self.plan.tasks}
+        self.forgotten.load()
         self.items.drop_source(self.number)
         for index, (key, raw) in enumerate(self._store.scan(ITEM)):
             self.items.apply(self.number, key.decode(), _ITEM.decode(raw))
@@ -144,8 +147,13 @@ class PartitionState:
         raws = self._store.get_many([_ids_key(user.user_id, number) for number in numbers])
         return [_SEGMENT.decode(raw) for raw in raws if raw is not None]
 
-    def forget(self, user: UserState) -> None:
-        """Remove the user with all slates and ids, also those that no flush has written yet."""
+    def forget(self, user: UserState, at_ms: int) -> int:
+        """Remove the user with all slates and ids, also those that no flush has written yet.
+
+        Returns the event time up to which all of the user is gone: `at_ms`, or that of a later event already counted.
+        """
+        at_ms = max(at_ms, user.last_event_ms, user.decayed_at_ms)
+        self.forgotten.add(user.user_id, at_ms)
         prefix = f"{user.user_id}\0"
         on_disk = (prefix + key.decode() for key, _ in self._store.scan(SLATE + prefix.encode()))
         for key in {*on_disk, *self.slates.held_keys(prefix)}:
@@ -155,6 +163,7 @@ class PartitionState:
         self._ids.pop(user.user_id, None)
         self.users.delete(user.user_id)
         self.dirty_users.discard(user.user_id)
+        return at_ms
 
     def all_users(self) -> Iterator[str]:
         """Ids of all users on disk, to publish their rows anew."""
@@ -169,6 +178,7 @@ class PartitionState:
         users = [user for user in map(self.users.get, sorted(self.dirty_users)) if user is not None]
         self.dirty_users = set()
         records = self.users.drain() + self._drain_ids() + self.slates.drain()
+        records += self.forgotten.drain(self.max_event_ms)
         items = self._drain_items()
         records += [(ITEM + item_id.encode(), raw) for item_id, raw in items]
         return Drained(records, self._meta(), users, items)

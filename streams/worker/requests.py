@@ -35,6 +35,7 @@ def on_rank(now: Moment, event: Mapping[str, Any]) -> None:
         task = now.lists.given_list(user, np.array(slots, np.int32), Request(query, relevance), k=k, **place)
     if query or relevance:
         _remember(now, event, query, relevance)
+    user.note_surface(event["surface"])
     now.out.ranks.append(DueRank(task, now.appended_at_ms, event.get("deadline_ms")))
     state.changed(user)
 

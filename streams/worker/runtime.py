@@ -25,6 +25,7 @@ from streams.observability.metrics import WorkerMetrics
 from streams.observability.web import RoleServer
 from streams.settings import Settings
 from streams.worker.counted import observe
+from streams.worker.history_erasure import HistoryErasure
 from streams.worker.knowledge import Knowledge
 from streams.worker.model_follower import ModelFollower
 from streams.worker.open_partition import OpenPartition
@@ -92,7 +93,8 @@ class WorkerRuntime:
         )
         await self.knowledge.start()
         await self._models.start()
-        loops = (self._flush_loop, self._tick_loop, self._observe_loop)
+        erasure = HistoryErasure(self._clock, self._writer, self._partitions)
+        loops = (self._flush_loop, self._tick_loop, self._observe_loop, erasure.run)
         self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in loops]
 
     async def stop(self) -> None:

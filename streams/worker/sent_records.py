@@ -5,6 +5,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.events.dead_letter import DeadLetter
 from streams.events.decode import Rejected
+from streams.examples.records import Forget, encode_record
 from streams.kafka.partitioner import partition_for
 from streams.kafka.record_sender import OutRecord
 from streams.ranking.record import Ranking, ranking_key
@@ -16,7 +17,10 @@ __all__ = ["dead_letter", "output_records", "ranking_records", "tombstones"]
 
 
 def output_records(settings: Settings, outputs: Outputs, partition: int, now_ms: int) -> list[OutRecord]:
-    """Everything of a chunk that must be durable before its state: examples, dead letters, records sent on."""
+    """Everything of a chunk that must be durable before its state.
+
+    Examples, dead letters, records sent on, and last, on every partition of the examples, whom to forget.
+    """
     topics = topic_specs(settings)
     examples, events = topics["training-examples"].name, topics["events"].name
     return [
@@ -26,6 +30,12 @@ def output_records(settings: Settings, outputs: Outputs, partition: int, now_ms:
             for record, refusal in outputs.rejected
         ),
         *(_sent_on(settings, events, user_id, record) for user_id, record in outputs.misplaced),
+        *(
+            OutRecord(examples, None, encode_record(Forget(user_id=gone.user_id, at_ms=gone.at_ms)), number)
+            for gone in outputs.forgotten
+            if gone.at_ms is not None
+            for number in range(topics["training-examples"].num_partitions)
+        ),
     ]
 
 

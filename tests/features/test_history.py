@@ -155,9 +155,28 @@ def test_erased_users_leave_the_parts_and_the_rest_stays(repo: Path, history: Hi
     history.add(user_rows(["a", "b"], [1, 2]), START_MS)
     history.publish()
     history.add(user_rows(["b", "c"], [3, 4]), START_MS)
-    assert history.erase(["b", "never-seen"]) == 2
+    history.publish()
+    assert history.erase({"b": START_MS, "never-seen": START_MS}) == (2, True)
     assert rows(repo) == [("a", 1), ("c", 4)]
     assert b"item-2-0" not in b"".join(path.read_bytes() for path in repo.rglob("*") if path.is_file())
+
+
+def test_rows_of_a_user_who_came_back_stay(repo: Path, history: History) -> None:
+    history.add(user_rows(["b"], [1], START_MS), START_MS)
+    history.add(user_rows(["b"], [2], START_MS + 1), START_MS)
+    history.publish()
+    assert history.erase({"b": START_MS}) == (1, True)
+    assert rows(repo) == [("b", 2)]
+
+
+def test_erasing_is_not_done_while_another_process_holds_rows_in_its_spool(repo: Path, history: History) -> None:
+    other = History(repo, "user_counters", COLUMNS, max_rows=100, interval_s=60.0)
+    other.add(user_rows(["a", "b"], [1, 2]), START_MS)
+    assert history.erase({"b": START_MS}) == (0, False)
+    assert history.erase({"c": START_MS}) == (0, True)
+    other.close()
+    assert history.erase({"b": START_MS}) == (1, True)
+    assert rows(repo) == [("a", 1)]
 
 
 def test_other_columns_have_a_history_of_their_own(repo: Path) -> None:

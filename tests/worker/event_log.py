@@ -45,6 +45,18 @@ def shop_log(num_slates: int, seed: int = 1, num_users: int = 12) -> list[dict[s
     return events
 
 
+def with_forgets(events: list[dict[str, Any]], every: int, seed: int = 1) -> list[dict[str, Any]]:
+    """The events, and after each `every` of them a random user who is forgotten, at the time of the event before."""
+    rng = np.random.default_rng(seed)
+    log: list[dict[str, Any]] = []
+    for number, event in enumerate(events, start=1):
+        log.append(event)
+        if number % every == 0:
+            user, at_ms = f"u{rng.integers(0, 12)}", event["occurred_at_ms"]
+            log.append({"type": "forget", "event_id": f"f{number}", "user_id": user, "occurred_at_ms": at_ms})
+    return log
+
+
 def _visit(rng: np.random.Generator, user: str, slate: str, at_ms: int) -> list[dict[str, Any]]:
     shown = [f"i{n}" for n in rng.choice(NUM_ITEMS, 10, replace=False)]
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from streams.examples.records import Shown, decode_record
 from streams.features.state_store import StateStore
-from streams.features.user_state import Offer
 from streams.worker.partition import Partition
 from tests.worker.event_log import START_MS, records
 
@@ -40,14 +39,22 @@ def test_what_a_full_slate_has_no_place_for_is_counted_and_not_learned(open_engi
 
 
 def test_forget_takes_back_lists_of_every_surface_that_is_remembered(open_engine: Open, tmp_path: Path) -> None:
-    """Also a list that was published and never shown."""
+    """Also a list that was asked for and never shown, after the user left memory."""
     engine, store = open_engine(tmp_path / "state")
-    engine.process(records([impression(0, "i1", surface="cart")]))
-    for surface in ("search", "", "home"):
-        engine.state.user("u1").add_offer(Offer("s9", "explore", 1, [1], [0.5], surface))
-    outputs = engine.process(records([event("forget", 1)], first_offset=1))
+    asked = [event("rank", 0.5 + n, request_id=f"r{n}", surface=name) for n, name in enumerate(("search", "home"))]
+    engine.process(records([impression(0, "i1", surface="cart"), *asked]))
+    store.write(engine.state.drain().records)
+    engine.state.written(cached_users=0)
+    outputs = engine.process(records([event("forget", 2)], first_offset=3))
     store.close()
     assert [(gone.user_id, gone.surfaces) for gone in outputs.forgotten] == [("u1", ("home", "cart", "search"))]
+
+
+def test_the_newest_surfaces_of_a_user_are_remembered(open_engine: Open, tmp_path: Path) -> None:
+    engine, store = open_engine(tmp_path / "state")
+    engine.process(records([event("rank", n, request_id=f"r{n}", surface=f"p{n % 70}") for n in range(71)]))
+    store.close()
+    assert engine.state.user("u1").surfaces == [*(f"p{n}" for n in range(7, 70)), "p0"]
 
 
 def test_visits_to_items_whose_ids_hold_bars_are_kept_apart(open_engine: Open, tmp_path: Path) -> None:

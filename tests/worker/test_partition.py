@@ -7,14 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from streams.features.forgotten_users import forgotten_key
 from streams.features.source_counts import TOTALS
 from streams.features.state_store import META_KEY, StateStore
+from streams.worker.outputs import Forgotten
 from streams.worker.partition import Partition
-from tests.worker.event_log import NUM_ITEMS, START_MS, Record, records, shop_log
+from tests.worker.event_log import NUM_ITEMS, START_MS, Record, records, shop_log, with_forgets
 from tests.worker.one_user import event, impression
 
 Open = Callable[[Path], tuple[Partition, StateStore]]
-LOG = records(shop_log(num_slates=60))
+SHOP_LOG = records(shop_log(num_slates=60))
+LOG = records(with_forgets(shop_log(num_slates=60), every=40))
 
 
 def flush(engine: Partition, store: StateStore) -> None:
@@ -70,8 +73,8 @@ def test_a_crash_between_flushes_changes_no_result(open_engine: Open, tmp_path: 
 
 def test_totals_equal_a_plain_count_of_distinct_events(open_engine: Open, tmp_path: Path) -> None:
     engine, store = open_engine(tmp_path / "state")
-    engine.process(LOG)
-    distinct = {event["event_id"]: event for event in (msgspec.json.decode(r.value or b"") for r in LOG)}.values()
+    engine.process(SHOP_LOG)
+    distinct = {event["event_id"]: event for event in (msgspec.json.decode(r.value or b"") for r in SHOP_LOG)}.values()
     expected: dict[str, dict[str, int]] = {}
     dwell: dict[tuple[str, str], tuple[int, int]] = {}
     for one in distinct:
@@ -130,11 +133,14 @@ def test_forget_leaves_nothing_of_the_user_on_disk(open_engine: Open, tmp_path: 
     flush(engine, store)
     outputs = engine.process(records([event("forget", 2)], first_offset=2))
     flush(engine, store)
-    left = [key for key, _ in store.scan(b"") if b"u1" in key]
+    left = [key for key, raw in store.scan(b"") if b"u1" in key + raw]
+    engine.state.forgotten.history_erased({"u1": START_MS + 2000})
+    flush(engine, store)
+    left_at_last = [key for key, raw in store.scan(b"") if b"u1" in key + raw]
     store.close()
 
-    assert [(f.user_id, f.surfaces) for f in outputs.forgotten] == [("u1", ("home",))]
-    assert left == []
+    assert outputs.forgotten == [Forgotten("u1", ("home",), START_MS + 2000)]
+    assert (left, left_at_last) == ([forgotten_key("u1")], [])
 
 
 def test_replayed_events_publish_again_all_that_they_changed(open_engine: Open, tmp_path: Path) -> None:
