@@ -22,6 +22,9 @@ __all__ = ["create_trainer", "create_worker", "run_trainer", "run_worker"]
 QUEUE_CHUNKS = 16
 # A worker that hangs in one chunk holds up the whole group for at most this.
 REBALANCE_TIMEOUT_S = 30.0
+# A member that leads the group just after a broker came back may know no partitions yet, and assign none. It sees so,
+# and the group assigns again, when it asks for the topics the next time: by default after five minutes.
+METADATA_MAX_AGE_S = 3.0
 
 
 class RoleApp(faust.App):
@@ -65,6 +68,7 @@ def _app(settings: Settings, group: str, instance_id: str) -> RoleApp:
         broker_commit_every=None,
         consumer_group_instance_id=instance_id or None,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=int(METADATA_MAX_AGE_S * 1000),
         stream_buffer_maxsize=QUEUE_CHUNKS,
         stream_wait_empty=True,
         agent_supervisor=mode.CrashingSupervisor,

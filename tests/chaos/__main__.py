@@ -9,9 +9,11 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.machine import machine
+from streams.clock import SystemClock
 from tests.chaos.plan import ALL_FAULTS, make_plan
 from tests.chaos.role_nursery import RoleNursery
 from tests.chaos.run import RunReport, run
@@ -37,7 +39,7 @@ def main() -> int:
     kills: Counter[str] = Counter()
     seconds = 0.0
     with RoleNursery() as nursery:
-        for number, layout in enumerate(layouts()):
+        for number, layout in enumerate(islice(layouts(), options.layout, None)):
             left = options.kills - kills.total()
             if left <= 0:
                 break
@@ -54,13 +56,18 @@ def _one(nursery: RoleNursery, layout: Layout, seed: int, num_kills: int, *, is_
     folder = Path(tempfile.mkdtemp(prefix="freshrank-chaos-"))
     print(f"run with seed {seed}: {num_kills} kills, {layout}; in {folder}", flush=True)
 
+    clock = SystemClock()
+    began_s = clock.monotonic_s()
+
     def say(words: str) -> None:
         if not is_quiet:
-            print(f"  {words}", flush=True)
+            print(f"  {clock.monotonic_s() - began_s:6.1f} s: {words}", flush=True)
 
     report = asyncio.run(run(nursery, folder, layout, make_plan(seed, num_kills, ALL_FAULTS), seed=seed, say=say))
-    print(f"  {report.num_events} events, {report.num_slates} slates, {report.num_rankings} rankings, ", end="")
-    print(f"{report.num_versions} models; done {dict(report.done)}, skipped {dict(report.skipped)}; ", end="")
+    print(f"  {report.num_events} events, {report.num_slates} slates, {report.num_clicked} clicks on them, ", end="")
+    print(f"{report.num_rankings} rankings, ", end="")
+    print(f"{report.num_versions} models; killed {dict(report.kills)}, done {dict(report.done)}, ", end="")
+    print(f"skipped {dict(report.skipped)}; ", end="")
     print(f"settled in {report.settle_seconds:.1f} s, all in {report.seconds:.0f} s", flush=True)
     if report.wrong:
         print(f"WRONG with seed {seed}: {len(report.wrong)} differences; first ones:")
@@ -76,6 +83,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--layout", type=int, default=0, help="of the first run: 0 one folder, 1 hosts of their own")
     options = parser.parse_args()
     if options.seed is None:
         options.seed = secrets.randbelow(1_000_000)

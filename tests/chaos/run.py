@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from streams.clock import SystemClock
+from streams.errors import FreshrankError
 from streams.kafka.bulk_sender import BulkRecord, BulkSender
 from streams.kafka.lag import our_groups
 from streams.kafka.lag_reader import read_lag
@@ -39,6 +41,7 @@ class RunReport:
     skipped: Counter[str] = field(default_factory=Counter)
     num_events: int = 0
     num_slates: int = 0
+    num_clicked: int = 0
     num_rankings: int = 0
     num_versions: int = 0
     seconds: float = 0.0
@@ -53,28 +56,36 @@ async def run(
     report, clock = RunReport(seed), SystemClock()
     began_s = clock.monotonic_s()
     async with _running(Site(nursery, folder, layout, Settings().cache_dir)) as site:
-        sent = await _disturbed(site, plan, seed, say)
-        calm_s = clock.monotonic_s()
-        await _settled(site.settings, site.fleet)
-        report.settle_seconds = clock.monotonic_s() - calm_s
-        say("audit")
-        await _stop_trainer(site)
-        events = audit.good_events(await records_of(site.settings, "events"))
-        users, items = audit.entities(events)
-        outcome = await read_outcome(site.settings, site.repo(), users, items)
-        straight = await _straight(nursery, site, outcome, users, items)
-        report.wrong = [
-            *audit.lost_events(sent, events),
-            *audit.wrong_totals(events, outcome),
-            *audit.wrong_rankings(events, outcome),
-            *audit.wrong_outcome(outcome, straight),
-            *audit.wrong_buffer(read_buffer(site.settings), straight),
-        ]
-    report.kills, report.done, report.skipped = site.fleet.num_kills, site.done, site.skipped
-    report.num_events, report.num_slates = len(events), len(straight.shown)
-    report.num_rankings, report.num_versions = len(outcome.rankings), len(outcome.announced)
+        try:
+            sent = await _disturbed(site, plan, seed, say)
+            calm_s = clock.monotonic_s()
+            await _settled(site.settings, site.fleet)
+            report.settle_seconds = clock.monotonic_s() - calm_s
+            say("settled")
+            await _audit(nursery, site, sent, report)
+        except FreshrankError as error:
+            report.wrong.append(str(error))
+        report.kills, report.done, report.skipped = site.fleet.num_kills, site.done, site.skipped
     report.seconds = clock.monotonic_s() - began_s
     return report
+
+
+async def _audit(nursery: RoleNursery, site: Site, sent: list[dict[str, Any]], report: RunReport) -> None:
+    await _stop_trainer(site)
+    events = audit.good_events(await records_of(site.settings, "events"))
+    users, items = audit.entities(events)
+    outcome = await read_outcome(site.settings, site.repo(), users, items)
+    straight = await _straight(nursery, site, outcome, users, items)
+    report.wrong = [
+        *audit.lost_events(sent, events),
+        *audit.wrong_totals(events, outcome),
+        *audit.wrong_rankings(events, outcome),
+        *audit.wrong_outcome(outcome, straight),
+        *audit.wrong_buffer(read_buffer(site.settings), straight),
+    ]
+    report.num_events, report.num_slates = len(events), len(straight.shown)
+    report.num_rankings, report.num_versions = len(outcome.rankings), len(outcome.announced)
+    report.num_clicked = int(sum(sum(facts[2]) for key, facts in straight.labels.items() if key.endswith("/click")))
 
 
 @asynccontextmanager
@@ -94,9 +105,10 @@ async def _running(site: Site) -> AsyncIterator[Site]:
         yield site
 
 
-async def _disturbed(site: Site, plan: Sequence[Step], seed: int, say: Callable[[str], None]) -> list[object]:
+async def _disturbed(site: Site, plan: Sequence[Step], seed: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Load and faults; returns what was sent."""
     await site.mend()
+    say("everybody is ready")
     stop = asyncio.Event()
     load = Load(site.settings, seed, EVENTS_PER_S, NUM_EVENTS)
     sending = asyncio.create_task(load.run(stop))
@@ -104,6 +116,7 @@ async def _disturbed(site: Site, plan: Sequence[Step], seed: int, say: Callable[
         await asyncio.sleep(step.gap_s)
         say(f"{number}/{len(plan)} {step}")
         await site.do(step)
+    say("mending")
     await site.mend()
     stop.set()
     await sending

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from streams.clock import SystemClock
+from streams.errors import StateError
 from streams.kafka.local_broker import LocalBroker
 from streams.settings import FeastSettings, LabelSettings, Settings, TrainingSettings, WorkerSettings
 from tests.chaos.fleet import Fleet, Member
@@ -19,6 +21,7 @@ NUM_PARTITIONS = 4
 SESSION_S = 3.0
 WORKERS_MAX = 3
 TICK_S = 0.03
+READY_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +154,14 @@ class Site:
         task.add_done_callback(self._holding.discard)
 
     async def mend(self) -> None:
-        """Wait until everything that lasts has ended, and everybody is there."""
+        """Wait until what lasts has ended, and everybody is there. Raises StateError when somebody stays away."""
         await asyncio.gather(*self._holding)
+        clock = SystemClock()
+        end_s = clock.monotonic_s() + READY_WITHIN_S
         while not await asyncio.to_thread(lambda: self.fleet.is_ready):
+            if clock.monotonic_s() > end_s:
+                missing = [name for name, member in self.fleet.members.items() if not member.is_ready]
+                raise StateError(f"{missing} not ready within {READY_WITHIN_S:.0f} s of peace; see their logs")
             await asyncio.sleep(TICK_S)
 
     def _pause(self, target: Member, hold_s: float) -> bool:

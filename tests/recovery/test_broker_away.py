@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from streams.kafka.admin import admin_client, create_topics
 from streams.kafka.local_broker import LocalBroker
+from streams.kafka.record_sender import OutRecord
 from streams.settings import Settings
+from streams.topics import topic_specs
 from tests.recovery.role import Role
-from tests.recovery.runs import drained, end_windows, live_log, prepare, send, with_settings
+from tests.recovery.runs import drained, end_windows, live_log, prepare, send, send_records, with_settings
 from tests.recovery.straight_run import assert_equals_straight_run
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
@@ -71,3 +74,20 @@ async def test_everything_counts_once_whatever_happens_to_kafka(
         await end_windows(settings, log)
         await drained(worker, may_restart=True)
     await assert_equals_straight_run(settings, tmp_path / "straight")
+
+
+async def test_a_trainer_that_knew_no_partitions_when_they_were_assigned_gets_them_soon(
+    broker: LocalBroker, settings: Settings
+) -> None:
+    """As right after a broker came back: the leader of the group asks before the broker knows the topic again."""
+    settings = on(broker, settings)
+    await prepare(settings)
+    topic = topic_specs(settings)["training-examples"].name
+    with admin_client(settings) as admin:
+        admin.delete_topics([topic])
+    with Role("trainer", settings) as trainer:
+        trainer.wait_until(lambda _: f"No partition metadata for topic {topic}" in trainer.log)
+        create_topics(settings)
+        await send_records(settings, [OutRecord(topic, b"slate", b"no example")])
+        await drained(trainer)
+        assert trainer.counters()["rejects", "not_json"] == 1
