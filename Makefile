@@ -34,6 +34,9 @@ test: $(READY) ## Run all tests; ARGS="-k lag" chooses some.
 chaos: $(READY) ## Break everything at random under load, and audit; ARGS="--kills 20 --seed 7".
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+fuzz: $(READY) ## A million damaged records through the worker; ARGS="--seed 2" for others.
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 lint: $(READY) ## Check style and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

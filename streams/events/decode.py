@@ -4,6 +4,7 @@ Records are validated one by one by calling pydantic-core itself. Joining a chun
 (3.46 against 3.34 us per event, pydantic 2.14) and cannot be told apart from records that are JSON only when joined.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
@@ -20,7 +21,8 @@ _CATALOGUE = TypeAdapter(CatalogueItem).validator.validate_json
 
 _ID_FIELDS = ("event_id", "user_id", "item_id", "slate_id", "session_id", "request_id", "surface", "category", "brand")
 _ID_LISTS = ("exclude", "tags")
-NUL = "\0"
+# They part the keys of our state, and JSON writes each with six bytes.
+CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 def decode_events(raws: Sequence[bytes | None]) -> tuple[list[Event | None], list[Rejected]]:
@@ -32,8 +34,8 @@ def decode_events(raws: Sequence[bytes | None]) -> tuple[list[Event | None], lis
         try:
             if raw and len(raw) <= MAX_RECORD_BYTES:
                 event = _EVENT(raw)
-                # Only text beyond ASCII can be longer in bytes than in characters, and only an escape can be a NUL.
-                if (raw.isascii() and b"\\u" not in raw) or not _bad_id(event):
+                # Text beyond ASCII can be longer in bytes than in characters; an escape, a control character.
+                if (raw.isascii() and b"\\" not in raw) or not _bad_id(event):
                     keep(event)
                     continue
         except ValidationError:
@@ -56,7 +58,7 @@ def decode_catalogue(raw: bytes) -> CatalogueItem | Rejected:
             item: CatalogueItem = _CATALOGUE(raw)
         except ValidationError:
             return _refusal(0, raw, catalogue=True)
-        if (raw.isascii() and b"\\u" not in raw) or not _bad_id(item):
+        if (raw.isascii() and b"\\" not in raw) or not _bad_id(item):
             return item
     return _refusal(0, raw, catalogue=True)
 
@@ -80,14 +82,16 @@ def _why(raw: bytes | None, *, catalogue: bool) -> tuple[Reason, str]:
     except ValidationError as error:
         return reason_and_detail(error, path_start=0 if catalogue else 1)
     name, value = cast("tuple[str, str]", _bad_id(record))
-    if NUL in value:
-        return "impossible_value", f"{name}: found a NUL character, which no id may have"
+    if CONTROL.search(value):
+        return "impossible_value", f"{name}: found a control character, which no id may have"
     return "id_too_long", f"{name}: found {len(value.encode())} bytes, must have at most {MAX_ID_BYTES}"
 
 
 def _bad_id(record: Any) -> tuple[str, str] | None:  # noqa: ANN401 - any of the TypedDicts
-    """The first id that is too long in bytes, or has the character that parts the keys of our state."""
-    return next((pair for pair in _ids(record) if len(pair[1].encode()) > MAX_ID_BYTES or NUL in pair[1]), None)
+    """The first id that is too long in bytes, or has a control character."""
+    return next(
+        (pair for pair in _ids(record) if len(pair[1].encode()) > MAX_ID_BYTES or CONTROL.search(pair[1])), None
+    )
 
 
 def _ids(record: dict[str, Any]) -> Iterable[tuple[str, str]]:

@@ -27,6 +27,8 @@ COLUMNS = (
     "number",
     "content_epoch",
 )
+# A user's record keeps 64 values of each field as text; one text may fill a record of its own.
+MAX_VALUE_CHARS = 256
 NO_VALUES: NDArray[np.int32] = np.zeros(0, np.int32)
 
 
@@ -128,7 +130,8 @@ class CatalogueColumns:
     def _intern(self, item: Mapping[str, Any]) -> NDArray[np.int32]:
         ids: list[int] = []
         for index, name in enumerate(self.fields.affinity):
-            ids += dict.fromkeys(self.value_id(index, text) for text in values_of(field_value(item, name)))
+            texts = (text[:MAX_VALUE_CHARS] for text in values_of(field_value(item, name)))
+            ids += dict.fromkeys(self.value_id(index, text) for text in texts)
         return np.array(ids, np.int32)
 
     def value_id(self, field: int, text: str) -> int:

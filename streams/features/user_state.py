@@ -18,6 +18,7 @@ MAX_ANSWERS = 96
 MAX_VALUES_PER_FIELD = 64
 MAX_OPEN_DWELLS = 100
 MAX_OFFERS, MAX_OFFER_SURFACES = 3, 5
+MAX_OFFERED_ITEMS = 1000
 MAX_SURFACES = 64
 AFFINITY_HALF_LIFE_MS = 7 * 86_400_000
 SESSION_GAP_MS = 30 * 60_000
@@ -136,11 +137,18 @@ class UserState(msgspec.Struct):
         return shown
 
     def add_offer(self, offer: Offer) -> None:
-        """Remember a published list until it is shown: the newest three of each of the five newest surfaces."""
+        """Remember a published list until it is shown: the newest three of each of the five newest surfaces.
+
+        The oldest leave beyond 1,000 items in all.
+        """
         num_of: dict[str, int] = {}
         kept: list[Offer] = []
+        room = MAX_OFFERED_ITEMS
         for one in (offer, *reversed(self.offers)):
             num = num_of.get(one.surface, 0)
+            room -= len(one.slots)
+            if room < 0:
+                break
             if num < MAX_OFFERS and (num or len(num_of) < MAX_OFFER_SURFACES):
                 num_of[one.surface] = num + 1
                 kept.append(one)

@@ -19,7 +19,7 @@ from streams.features.user_state import AFFINITY_WEIGHT, Answers
 from streams.worker.moment import Moment
 from streams.worker.outputs import Forgotten, Trigger
 from streams.worker.requests import on_rank
-from streams.worker.shown_record import capture_shown, shown_record
+from streams.worker.shown_record import capture_shown, parts, shown_record
 
 __all__ = ["HANDLERS"]
 
@@ -64,7 +64,9 @@ def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
 
 def _show(now: Moment, slate: Slate, slots: list[int], positions: list[int]) -> None:
     captured = capture_shown(now, slate, slots)
-    now.out.example(shown_record(now, slate, slots, positions, captured))
+    for number, part in enumerate(parts(now.state.items, slots, captured)):
+        slate.num_parts += number > 0
+        now.out.example(shown_record(now, slate, slots, positions, captured, part=part))
     logits = [round(logit, LOGIT_DIGITS) for logit in captured.item_NI[:, CLICK_LOGIT].tolist()]
     now.user.add_answers(Answers(slate.slate_id, slate.surface, now.at_ms, slots, [0] * len(slots), logits))
 

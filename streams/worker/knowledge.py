@@ -48,7 +48,7 @@ class Knowledge:
         self.counts: Counter[str] = Counter()
         self.rejected: defaultdict[int, deque[Refused]] = defaultdict(lambda: deque(maxlen=MAX_REJECTED))
         self._clock = clock
-        self.catalogue = TopicTail(settings, topics["catalogue"].name, self._on_catalogue)
+        self.catalogue = TopicTail(settings, topics["catalogue"].name, self.on_catalogue)
         self.item_counts = TopicTail(settings, topics["item-counts"].name, self.on_item_counts)
         self._refreshed_at_s = float("-inf")
 
@@ -62,7 +62,8 @@ class Knowledge:
         await self.catalogue.stop()
         await self.item_counts.stop()
 
-    def _on_catalogue(self, partition: int, records: Records) -> None:
+    def on_catalogue(self, partition: int, records: Records) -> None:
+        """Take records of one partition of the catalogue, in order; bad ones are kept in `rejected`."""
         for record in records:
             if record.value is None:
                 slot = self.items.remove((record.key or b"").decode(errors="replace"))

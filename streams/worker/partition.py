@@ -96,6 +96,7 @@ class Partition:
             detail = f"occurred_at_ms: found {at_ms}, appended at {record.timestamp}, must be at most {furthest_ms}"
             out.rejected.append((record, Rejected(0, "time_too_far_ahead", detail)))
         else:
+            out.counts["watermark"] += 1
             self._close_windows(at_ms, out)
 
     def note_ranking(self, ranking: Ranking) -> None:

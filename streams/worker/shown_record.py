@@ -12,7 +12,14 @@ from streams.features.items import ItemTable
 from streams.features.user_history import UserHistory, capture_history
 from streams.worker.moment import Moment
 
-__all__ = ["capture_shown", "shown_record"]
+__all__ = ["capture_shown", "parts", "shown_record"]
+
+# What the items of one record may take, by their estimated size: with the history it stays well below what Kafka takes.
+ITEMS_BYTES = 1_000_000
+# Of base64, for four bytes.
+BYTES_PER_NUMBER = 16 / 3
+# An id in JSON, at most: each of 256 characters escaped; its position, its kind, its chance.
+ID_BYTES = 2 * 256 + 64
 
 
 def capture_shown(now: Moment, slate: Slate, slots: Sequence[int]) -> Captured:
@@ -21,11 +28,28 @@ def capture_shown(now: Moment, slate: Slate, slots: Sequence[int]) -> Captured:
     return capture(now.user, now.state.items, np.array(slots, np.int32), now.at_ms, request)
 
 
+def parts(items: ItemTable, slots: Sequence[int], captured: Captured) -> list[slice]:
+    """Places of `slots` that fit into one record each: nearly always all of them. Long texts and vectors add up."""
+    contents = [items.contents[slot] for slot in slots]
+    width = captured.item_NI.shape[1] + captured.cross_NX.shape[1]
+    sizes = [ID_BYTES + BYTES_PER_NUMBER * (width + len(c.code_V) + len(c.dense_D)) for c in contents]
+    found, start, held = [], 0, 0.0
+    for place, size in enumerate(sizes):
+        if held + size > ITEMS_BYTES and place > start:
+            found.append(slice(start, place))
+            start, held = place, 0.0
+        held += size
+    return [*found, slice(start, len(slots))]
+
+
 def shown_record(
-    now: Moment, slate: Slate, slots: Sequence[int], positions: Sequence[int], captured: Captured
+    now: Moment, slate: Slate, slots: Sequence[int], positions: Sequence[int], captured: Captured, *, part: slice
 ) -> Shown:
-    """What goes to `training-examples`. The history is the user's before these items are remembered as shown."""
-    items, chances = now.state.items, slate.propensities
+    """What goes to `training-examples`. The history is the user's before these items are remembered as shown.
+
+    `part`: places of `slots` and rows of `captured` that go into this record.
+    """
+    items, chances, slots = now.state.items, slate.propensities, slots[part]
     answers, actions = _history(items, capture_history(now.user, now.at_ms))
     return Shown(
         slate_id=slate.slate_id,
@@ -33,12 +57,12 @@ def shown_record(
         surface=slate.surface,
         shown_at_ms=now.at_ms,
         items=[items.item_ids[slot] for slot in slots],
-        positions=list(positions),
+        positions=list(positions[part]),
         kinds=[KINDS[items.kind[slot]] for slot in slots],
         feature_schema=now.settings.catalogue.schema_.hash,
         user=encode_array(captured.user_U),
-        item=encode_array(captured.item_NI),
-        cross=encode_array(captured.cross_NX),
+        item=encode_array(captured.item_NI[part]),
+        cross=encode_array(captured.cross_NX[part]),
         part=slate.num_parts - 1,
         policy=slate.policy,
         propensities=[chances.get(slot, 1.0) for slot in slots] if chances else None,

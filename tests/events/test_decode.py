@@ -64,10 +64,11 @@ def test_any_value_in_any_field_gives_an_event_or_a_reason(kind: str, data: st.D
     assert isinstance(result, Rejected) or result["event_id"]
 
 
-def test_an_id_with_a_nul_is_impossible_as_it_parts_the_keys_of_the_state() -> None:
-    raw = b'{"type":"view","event_id":"e","user_id":"a\\u0000b","occurred_at_ms":1750000000000,"item_id":"i"}'
+@pytest.mark.parametrize("escape", [rb"\u0000", rb"\u001f", rb"\n", rb"\b"])
+def test_an_id_with_a_control_character_is_impossible(escape: bytes) -> None:
+    raw = b'{"type":"view","event_id":"e","user_id":"a' + escape + b'b","occurred_at_ms":1750000000000,"item_id":"i"}'
 
     events, rejected = decode_events([raw])
 
     assert events == [None]
-    assert rejected == [Rejected(0, "impossible_value", "user_id: found a NUL character, which no id may have")]
+    assert rejected == [Rejected(0, "impossible_value", "user_id: found a control character, which no id may have")]
