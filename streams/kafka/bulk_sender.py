@@ -1,7 +1,6 @@
 """Sends many records fast and in order: whole batches per partition, several rounds on their way at once.
 
-For replays. Handing aiokafka ready batches costs about a fifth of sending record by record. A round ends every few
-thousand records, so partitions stay close to each other in the log.
+For replays. A round ends every few thousand records, so partitions stay close to each other in the log.
 """
 
 import asyncio
@@ -14,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streams.kafka.partitioner import partition_for
+from streams.kafka.record_batches import Keyed, filled_batches
 from streams.kafka.security import aiokafka_kwargs, unreachable
 from streams.settings import Settings
 
@@ -68,7 +68,8 @@ class BulkSender:
 
     async def send(self, records: Iterable[BulkRecord]) -> None:
         """Send one round; returns when it is on its way and no more than a few rounds before it are."""
-        self._rounds.append([await self._launched(*batch) for batch in self._batches(records)])
+        batches = filled_batches(self._producer, map(self._keyed, records))
+        self._rounds.append([await self._launched(*place, batch) for place, batch in batches])
         while len(self._rounds) > ROUNDS_ON_THEIR_WAY:
             await self._landed(self._rounds.popleft())
 
@@ -77,21 +78,9 @@ class BulkSender:
         while self._rounds:
             await self._landed(self._rounds.popleft())
 
-    def _batches(self, records: Iterable[BulkRecord]) -> list[tuple[str, int, Any]]:
-        """(topic, partition, batch), in an order that keeps the records of each partition in theirs."""
-        full: list[tuple[str, int, Any]] = []
-        filling: dict[tuple[str, int], Any] = {}
-        for record in records:
-            place = (record.topic, self._partition(record))
-            key = None if record.key is None else record.key.encode()
-            batch = filling.get(place)
-            if batch is None or batch.append(key=key, value=record.value, timestamp=None) is None:
-                if batch is not None:
-                    full.append((*place, batch))
-                # The first record always fits, whatever its size.
-                batch = filling[place] = self._producer.create_batch()
-                batch.append(key=key, value=record.value, timestamp=None)
-        return full + [(*place, batch) for place, batch in filling.items()]
+    def _keyed(self, record: BulkRecord) -> Keyed:
+        key = None if record.key is None else record.key.encode()
+        return (record.topic, self._partition(record)), key, record.value
 
     def _partition(self, record: BulkRecord) -> int:
         if record.partition is not None:
@@ -99,7 +88,6 @@ class BulkSender:
         return 0 if record.key is None else partition_for(record.key, self._settings.num_partitions)
 
     async def _launched(self, topic: str, partition: int, batch: Any) -> asyncio.Task[None]:
-        batch.close()
         count = batch.record_count()
         try:
             future = await self._producer.send_batch(batch, topic, partition=partition)

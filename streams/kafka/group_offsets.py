@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
-from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, KafkaError
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, KafkaError, NotCoordinatorError
 
 from streams.kafka.security import kafka_python_kwargs, unreachable
 from streams.settings import Settings
@@ -39,15 +39,19 @@ class GroupOffsets:
 
     def has_committed(self, group: str, offsets: Mapping[Place, int]) -> bool:
         """Whether the group has committed up to these offsets everywhere."""
+        committed = self.committed(group)
+        return all(committed.get(place, 0) >= offset for place, offset in offsets.items())
+
+    def committed(self, group: str) -> dict[Place, int]:
+        """The offsets that the group has committed; none before it begins."""
         try:
             found = self._client.list_group_offsets([group]).get(group, {})
-        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
             # On a new cluster the first question makes Kafka's own topic for commits.
-            return False
+            return {}
         except KafkaError as error:
             raise unreachable(self._settings, error) from error
-        committed = {(tp.topic, tp.partition): place.offset for tp, place in found.items()}
-        return all(committed.get(place, 0) >= offset for place, offset in offsets.items())
+        return {(tp.topic, tp.partition): place.offset for tp, place in found.items() if place.offset >= 0}
 
     def ends(self, topics: Iterable[str]) -> dict[Place, int]:
         """The end offset of every partition of these topics."""

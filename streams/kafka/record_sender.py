@@ -5,16 +5,16 @@ as one Kafka transaction: all of it becomes visible or nothing, and a writer sta
 that was paused and lost its partition cannot overwrite newer state.
 """
 
-import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
-from aiokafka.structs import RecordMetadata
 
 from streams.errors import StateError
+from streams.kafka.partitioner import partition_for
+from streams.kafka.record_batches import Keyed, send_batches
 from streams.kafka.security import aiokafka_kwargs, unreachable
 from streams.settings import Settings
 
@@ -28,13 +28,12 @@ TRANSACTION_TIMEOUT_MS = 15_000
 
 @dataclass(frozen=True, slots=True)
 class OutRecord:
-    """A record to send; `partition` None lets the key decide (murmur2)."""
+    """A record to send; `partition` None lets the key decide (murmur2), and without a key it is the first."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     partition: int | None = None
-    headers: Sequence[tuple[str, bytes]] = field(default=())
 
 
 class RecordSender:
@@ -56,7 +55,9 @@ class RecordSender:
 
     async def send(self, records: Iterable[OutRecord]) -> None:
         """Send all records and wait until every one is acknowledged. Raises KafkaError when one cannot be."""
-        await _acknowledged(await _send_all(self._require(), records))
+        producer, held = self._require(), list(records)
+        num_of = {topic: len(await producer.partitions_for(topic)) for topic in {record.topic for record in held}}
+        await send_batches(producer, [_keyed(record, num_of[record.topic]) for record in held])
 
     def _require(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -89,14 +90,14 @@ class ChangelogWriter:
             raise RuntimeError("ChangelogWriter.write was called before start; start it first")
         try:
             async with producer.transaction():
-                outs = (OutRecord(self._topic, key, value, self._partition) for key, value in records)
-                sent = await _acknowledged(await _send_all(producer, outs))
+                place = self._topic, self._partition
+                ends = await send_batches(producer, ((place, key, value) for key, value in records))
         except ProducerFenced as error:
             raise StateError(
                 f"partition {self._partition} of {self._topic} was taken over by another worker while this one was "
                 "away; nothing was overwritten: restart this worker, it will get its partitions anew"
             ) from error
-        return max(int(metadata.offset) for metadata in sent) + 1
+        return ends[place]
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -121,17 +122,8 @@ async def _started(settings: Settings, **kwargs: Any) -> AIOKafkaProducer:
     return producer
 
 
-async def _send_all(producer: AIOKafkaProducer, records: Iterable[OutRecord]) -> list["asyncio.Future[RecordMetadata]"]:
-    return [
-        await producer.send(r.topic, r.value, key=r.key, partition=r.partition, headers=list(r.headers))
-        for r in records
-    ]
-
-
-async def _acknowledged(sending: list["asyncio.Future[RecordMetadata]"]) -> list[RecordMetadata]:
-    """Wait for all, also when one fails: a failed future that nobody asks complains when it is collected."""
-    results = await asyncio.gather(*sending, return_exceptions=True)
-    failures = [result for result in results if isinstance(result, BaseException)]
-    if failures:
-        raise failures[0]
-    return [result for result in results if not isinstance(result, BaseException)]
+def _keyed(record: OutRecord, num_partitions: int) -> Keyed:
+    partition = record.partition
+    if partition is None:
+        partition = 0 if record.key is None else partition_for(record.key, num_partitions)
+    return (record.topic, partition), record.key, record.value

@@ -72,6 +72,9 @@ class WorkerRuntime:
         )
         self._is_ready = self._is_backlogged = False
         self._assigned = asyncio.Event()
+        # One chunk at a time, and the event loop between two: a transaction of a flush takes some ten rounds of it, and
+        # would run into its timeout behind a chunk of every partition in each.
+        self._turn = asyncio.Lock()
         self._num_events = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.read_lags: Callable[[], list[PartitionLag]] = list
@@ -178,7 +181,9 @@ class WorkerRuntime:
     async def write_item_rows(self, number: int, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Take a chunk of `item-counts` and write the rows of its items."""
         await self._assigned.wait()
-        slots = self.knowledge.on_item_counts(number, records)
+        async with self._turn:
+            slots = self.knowledge.on_item_counts(number, records)
+            await asyncio.sleep(0)
         await self._rows.write_items(np.array(sorted(set(slots)), np.int32))
 
     async def ingest(self, number: int, records: Sequence[SourceRecord], ack: Callable[[], Any]) -> None:
@@ -187,16 +192,16 @@ class WorkerRuntime:
         await self._assigned.wait()
         partition = self._partitions.owned[number]
         self._is_backlogged = len(records) >= self.settings.worker.chunk_records
-        started_s = self._clock.monotonic_s()
-        outputs = partition.engine.process(records)
-        self.metrics.chunk_s.labels("process").observe(self._clock.monotonic_s() - started_s)
-        self.metrics.chunk_records.observe(len(records))
-        self._num_events += len(records)
-        self._partitions.noted(number)
-        self._take(partition, outputs, ack)
+        async with self._turn:
+            started_s = self._clock.monotonic_s()
+            outputs = partition.engine.process(records)
+            self.metrics.chunk_s.labels("process").observe(self._clock.monotonic_s() - started_s)
+            self.metrics.chunk_records.observe(len(records))
+            self._num_events += len(records)
+            self._partitions.noted(number)
+            self._take(partition, outputs, ack)
+            await asyncio.sleep(0)
         await self._partitions.room(partition)
-        # The flush, the web server and the heartbeat of the group take their turn between chunks.
-        await asyncio.sleep(0)
 
     def _partition_of(self, number: int) -> OpenPartition | None:
         return self._partitions.owned.get(number)
