@@ -2,9 +2,9 @@
 
 The log (ingest_log.py) is in Kafka before anybody reads it. Three processes read it one after another: a stock Faust
 agent that does nothing (for at most half a minute), the worker only reading and validating, and the worker. Each is
-timed from the first commit that is seen to the commit of the log's end; the worker also until the rows of all items are
-written. Re-ranking takes no part, as every trigger in such a backlog is older than what is worth refreshing.
-`cpu_us`: processor time of the process per event, which others on the machine change less.
+timed from its first event to the commit of the log's end; the worker also until the rows of all items are written.
+Re-ranking takes no part, as every trigger in such a backlog is older than what is worth refreshing. `cpu_us`: processor
+time of the process per event, which others on the machine change less.
 
 Run `python -m benchmarks.ingest --json FILE` (2 M events; `--events 300000` for a first look).
 """
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ingest_log import MIX, NUM_ITEMS, NUM_USERS, catalogue_records, event_records
+from benchmarks.ingest_roles import FIRST_EVENT
 from benchmarks.machine import machine
 from streams.kafka.admin import create_topics
 from streams.kafka.bulk_sender import BulkRecord, BulkSender
@@ -88,30 +89,32 @@ class Watched:
         self._events, self._item_counts = topics["events"].name, topics["item-counts"].name
         own = settings.model_copy(update={"data_dir": settings.data_dir / role[0]})
         own.data_dir.mkdir(parents=True)
-        self._log = (own.data_dir / "log").open("w+")
+        self._log, self._first_event = (own.data_dir / "log").open("w+"), own.data_dir / FIRST_EVENT
         command = [sys.executable, "-m", "benchmarks.ingest_roles", *role]
         self._process = subprocess.Popen(command, env=own.child_env(), stdout=self._log, stderr=self._log)
 
     def drained(self, *, cap_s: float = float("inf"), with_item_rows: bool = False) -> Drain:
-        """Watch until the group has committed the log's end, or for `cap_s`; then stop the process."""
+        """Watch from the first event until the group has committed the log's end, or for `cap_s`; then stop it."""
         ends = {place: end for place, end in self._offsets.ends([self._events]).items() if end}
-        first: tuple[float, float, int] | None = None
+        while not self._first_event.exists():
+            self._look()
+        start_s, start_cpu_s = time.perf_counter(), self._cpu_s()
         while True:
-            time.sleep(LOOK_S)
-            if self._process.poll() is not None:
-                self._log.seek(0)
-                raise RuntimeError(f"a process ended by itself; it said:\n{self._log.read()[:6000]}")
+            self._look()
             committed = self._offsets.committed(self._group)
-            done = sum(committed.get(place, 0) for place in ends)
-            now = (time.perf_counter(), self._cpu_s(), done)
-            if first is None:
-                first = now if done else None
-                continue
+            done, passed_s = sum(committed.get(place, 0) for place in ends), time.perf_counter() - start_s
             is_at_end = done == sum(ends.values()) and not (with_item_rows and self._has_counts_left(committed))
-            if is_at_end or (now[0] - first[0] > cap_s and done > first[2]):
+            if is_at_end or (passed_s > cap_s and done):
+                found = Drain(done, passed_s, self._cpu_s() - start_cpu_s)
                 self._process.terminate()
                 self._process.wait()
-                return Drain(done - first[2], now[0] - first[0], now[1] - first[1])
+                return found
+
+    def _look(self) -> None:
+        time.sleep(LOOK_S)
+        if self._process.poll() is not None:
+            self._log.seek(0)
+            raise RuntimeError(f"a process ended by itself; it said:\n{self._log.read()[:6000]}")
 
     def _has_counts_left(self, committed: dict[Place, int]) -> bool:
         ends = self._offsets.ends([self._item_counts])

@@ -1,6 +1,6 @@
 """The processes that the ingest benchmark measures. Started by it, with settings in the environment.
 
-`worker`: the product's worker, with a profile by stage when a file is named. `validate`: the same worker, which only
+`worker FILE`: the product's worker, with its profile by stage. `validate`: the same worker, which only
 reads and validates `events`. `faust`: a stock Faust agent on `events` that does nothing, not even decode JSON.
 """
 
@@ -19,7 +19,10 @@ from streams.settings import Settings
 from streams.topics import topic_specs
 from streams.worker.outputs import SourceRecord
 
-__all__ = ["main"]
+__all__ = ["FIRST_EVENT", "main"]
+
+FIRST_EVENT = "first-event"
+"""The file in its data folder that a role makes when it gets its first event."""
 
 
 class RoleSettings(Settings):
@@ -31,16 +34,14 @@ class RoleSettings(Settings):
         return f"{self.topic_prefix}{sys.argv[1]}"
 
 
-def run_worker(settings: Settings, profile_file: Path | None = None) -> None:
+def run_worker(settings: Settings, profile_file: Path) -> None:
     """The product, looked at from its first chunk of events on."""
-    if profile_file is None:
-        product.run_worker(settings)
-        return
     app, profile = product.create_worker(settings), StageProfile()
     ingest = app.runtime.ingest
 
     async def first(*args: Any) -> None:
         app.runtime.ingest = ingest
+        (settings.data_dir / FIRST_EVENT).touch()
         profile.start()
         await ingest(*args)
 
@@ -53,9 +54,10 @@ def run_worker(settings: Settings, profile_file: Path | None = None) -> None:
 
 def run_validate(settings: Settings) -> None:
     """The product's worker with nothing behind validation."""
-    app = product.create_worker(settings)
+    app, first_event = product.create_worker(settings), settings.data_dir / FIRST_EVENT
 
     async def validate(_: int, records: Sequence[SourceRecord], ack: Callable[[], Any]) -> None:
+        first_event.touch()
         decode_events([record.value for record in records])
         ack()
 
@@ -78,6 +80,9 @@ def run_faust(settings: Settings) -> None:
     )
 
     async def nothing(stream: faust.StreamT[bytes]) -> None:
+        async for _ in stream:
+            (settings.data_dir / FIRST_EVENT).touch()
+            break
         async for _ in stream:
             pass
 
