@@ -53,7 +53,7 @@ def line(progress: Progress) -> str:
     refused = progress.taken["refused"]
     return (
         f"{progress.records:>10,} records  {refused:>9,} refused  RSS {progress.rss_bytes / MIB:7.1f} MiB  "
-        f"{progress.num_items:>7,} item ids  slowest chunk {progress.slowest_s:5.2f} s  {progress.records_per_s:7,.0f}/s"
+        f"{progress.num_items:>7,} item ids  slowest {progress.slowest_s:5.2f} s  {progress.records_per_s:7,.0f}/s"
     )
 
 
