@@ -116,12 +116,18 @@ class Partition:
     def _republish(self, record: SourceRecord, event: Any, out: Outputs) -> None:
         """The state holds this event, but a crash may have come before its rows and counts were published."""
         out.counts["replayed"] += 1
-        if event is None or not event.get("user_id"):
+        if event is None or not self._was_ours(record, event):
             return
         if event["type"] == "forget":
             out.forgotten.append(Forgotten(event["user_id"]))
         self.state.dirty_users.add(event["user_id"])
         self.state.dirty_items.update(self.state.counted_by(record.offset))
+
+    def _was_ours(self, record: SourceRecord, event: dict[str, Any]) -> bool:
+        """Whether the event was applied here: not refused for its time, sent on, or a watermark."""
+        at_ms = settle_time(event["occurred_at_ms"], record.timestamp, self._settings.worker.max_ahead_s)
+        is_here = partition_for(event["user_id"], self._settings.num_partitions) == self.state.number
+        return event["type"] != "watermark" and is_here and not isinstance(at_ms, str)
 
     def advance(self, event_ms: int, out: Outputs) -> None:
         """Move the partition's clock, never back, and close the label windows that are over."""

@@ -143,6 +143,22 @@ def test_forget_leaves_nothing_of_the_user_on_disk(open_engine: Open, tmp_path: 
     assert (left, left_at_last) == ([forgotten_key("u1")], [])
 
 
+def test_a_forget_that_was_refused_removes_nobody_when_it_comes_again(open_engine: Open, tmp_path: Path) -> None:
+    """Refused for its time; or of another partition, to which it was sent on."""
+    old = event("forget", 1) | {"occurred_at_ms": 1}
+    log = records([event("view", 0, item_id="i1"), old])
+    engine, store = open_engine(tmp_path / "state")
+    first = engine.process(log)
+    flush(engine, store)
+    again = engine.process(log)
+    drained = engine.state.drain()
+    store.close()
+
+    assert [refusal.reason for _, refusal in first.rejected] == ["time_too_old"]
+    assert (first.forgotten, again.forgotten) == ([], [])
+    assert [user.user_id for user in drained.users] == ["u1"]
+
+
 def test_replayed_events_publish_again_all_that_they_changed(open_engine: Open, tmp_path: Path) -> None:
     """A crash between the state's write and what is published after it: rows, counts, removals come again."""
     log = records([
