@@ -217,6 +217,8 @@ class WorkerRuntime:
         for number, partition in self._partitions.owned.items():
             state = partition.engine.state
             bad = [pair for pair in self.knowledge.rejected[number] if pair[0].offset >= state.catalogue_next]
+            # What was told before needs no memory; nor what is told below, as a worker that fails reads all anew.
+            self.knowledge.rejected[number].clear()
             if bad:
                 letter = partial(dead_letter, self.settings, topic="catalogue", partition=number)
                 now_ms = self._clock.now_ms()

@@ -50,6 +50,8 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 def _written(record: Any) -> bytes:
     text = json.dumps(record).encode()
+    if b'"<' not in text:
+        return text
     for name, raw in RAW.items():
         text = text.replace(json.dumps(name).encode(), raw)
     return text

@@ -84,9 +84,10 @@ class WholeWorker:
 
     def learn_items(self, number: int, records: Sequence[MemoryRecord]) -> int:
         """A chunk of `catalogue`; returns how many were refused."""
-        before = len(self.knowledge.rejected[number])
         self.knowledge.on_catalogue(number, records)  # type: ignore[arg-type]
-        return len(self.knowledge.rejected[number]) - before
+        num_refused = len(self.knowledge.rejected[number])
+        self.knowledge.rejected[number].clear()
+        return num_refused
 
     async def flush(self) -> None:
         """Make everything durable, then read back what the worker itself reads."""

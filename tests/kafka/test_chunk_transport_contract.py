@@ -6,10 +6,13 @@ from importlib.metadata import version
 import pytest
 from aiokafka import AIOKafkaConsumer
 from faust.app.base import App
-from faust.transport.consumer import Consumer
+from faust.transport.consumer import Consumer, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
+from faust.types import ConsumerMessage, tuples
 
 from streams.kafka import chunk_transport
+
+LOOK_AT = "read its new source, then the method of streams/kafka/chunk_transport.py"
 
 
 def test_versions_are_the_ones_that_were_read() -> None:
@@ -32,10 +35,18 @@ def test_versions_are_the_ones_that_were_read() -> None:
         (driver.Consumer, "_new_consumer_thread", ["self"]),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
         (App, "_stop_consumer", ["self"]),
+        (Consumer, "stop_flow", ["self"]),
+        (Consumer, "wait_empty", ["self"]),
+        (driver.Consumer, "seek_to_committed", ["self"]),
+        (driver.Consumer, "seek_wait", ["self", "partitions"]),
+        (driver.Consumer, "earliest_offsets", ["self", "partitions"]),
+        (driver.Consumer, "highwater", ["self", "tp"]),
+        (driver.Consumer, "_getmany", ["self", "active_partitions", "timeout"]),
     ],
 )
 def test_overridden_methods_have_the_signature_we_override(owner: type, name: str, parameters: list[str]) -> None:
-    assert list(inspect.signature(getattr(owner, name)).parameters) == parameters
+    found = list(inspect.signature(getattr(owner, name)).parameters)
+    assert found == parameters, f"{owner.__module__}.{owner.__name__}.{name} changed: {LOOK_AT} that overrides it"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +63,34 @@ def test_overridden_methods_have_the_signature_we_override(owner: type, name: st
 def test_bodies_still_do_what_we_rely_on(function: object, words: list[str]) -> None:
     source = inspect.getsource(function)  # type: ignore[arg-type]
 
-    assert [word for word in words if word not in source] == []
+    missing = [word for word in words if word not in source]
+    name = getattr(function, "__qualname__", function)
+    assert missing == [], f"{name} does not say {missing} any more: {LOOK_AT} that relies on it"
+
+
+def test_a_consumer_has_the_books_that_we_keep() -> None:
+    source = inspect.getsource(Consumer) + inspect.getsource(ThreadDelegateConsumer)
+    books = ["_acked", "_acked_index", "_committed_offset", "_read_offset", "_buffered_partitions", "flow_active",
+             "can_resume_flow", "_get_active_partitions"]  # fmt: skip
+
+    missing = [name for name in books if f"self.{name}" not in source]
+    assert missing == [], f"Faust's consumer has no {missing} any more: {LOOK_AT}s that use them"
+
+
+def test_a_message_takes_what_we_give_it() -> None:
+    fields = ["topic", "partition", "offset", "timestamp", "timestamp_type", "headers", "key", "value", "checksum",
+              "serialized_key_size", "serialized_value_size", "tp"]  # fmt: skip
+
+    found = list(inspect.signature(ConsumerMessage).parameters)[: len(fields)]
+    assert found == fields, f"ConsumerMessage takes {found}: {LOOK_AT} `_message`, which gives them by place"
+
+
+def test_the_lock_of_acks_is_the_one_that_acks_take() -> None:
+    source = inspect.getsource(tuples)
+
+    assert "with ack_lock" in source or "ack_lock:" in source, (
+        f"faust.types.tuples takes no `ack_lock` any more: {LOOK_AT} `_new_offset`, which holds it while it reads acks"
+    )
 
 
 def test_the_transport_is_found_by_its_scheme() -> None:
