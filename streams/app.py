@@ -22,6 +22,8 @@ __all__ = ["create_trainer", "create_worker", "run_trainer", "run_worker"]
 QUEUE_CHUNKS = 16
 # A worker that hangs in one chunk holds up the whole group for at most this.
 REBALANCE_TIMEOUT_S = 30.0
+# A member learns of a rebalance by the answer to its heartbeat: partitions stand still until the last one knows.
+HEARTBEATS_PER_SESSION = 20
 # A member that leads the group just after a broker came back may know no partitions yet, and assign none. It sees so,
 # and the group assigns again, when it asks for the topics the next time: by default after five minutes.
 METADATA_MAX_AGE_S = 3.0
@@ -62,7 +64,7 @@ def _app(settings: Settings, group: str, instance_id: str) -> RoleApp:
         broker_consumer=f"kafkachunk://{settings.bootstrap_servers}",
         broker_credentials=faust_credentials(settings),
         broker_session_timeout=settings.worker.session_timeout_s,
-        broker_heartbeat_interval=settings.worker.session_timeout_s / 6,
+        broker_heartbeat_interval=settings.worker.session_timeout_s / HEARTBEATS_PER_SESSION,
         broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
         broker_commit_interval=settings.worker.commit_interval_s,
         broker_commit_every=None,

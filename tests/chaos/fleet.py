@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from streams.clock import SystemClock
-from streams.observability.status_reader import is_healthy
+from streams.observability.status_reader import is_healthy, read_status
 from streams.observability.web import read_run_file, run_file_path
 from streams.settings import Settings
 from tests.chaos.role_nursery import RoleNursery
@@ -46,11 +46,16 @@ class Member:
         return self.settings.data_dir / "logs" / f"{self.name}.log"
 
     @property
-    def is_ready(self) -> bool:
-        """Whether its process says that it is."""
+    def url(self) -> str:
+        """Where its process answers; empty before."""
         name = (self.settings.worker.instance_id or "worker") if self.role == "worker" else "trainer"
         found = read_run_file(run_file_path(self.settings.data_dir, name))
-        return found is not None and found.pid == self.pid and is_healthy(found.url)
+        return found.url if found is not None and found.pid == self.pid else ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its process says that it is."""
+        return bool(self.url) and is_healthy(self.url)
 
 
 class Fleet:
@@ -114,6 +119,10 @@ class Fleet:
         if member.pid:
             os.kill(member.pid, signal.SIGCONT)
             os.kill(member.pid, signal.SIGTERM)
+
+    def shares(self) -> dict[str, list[int]]:
+        """The partitions of each worker, as it says."""
+        return {one.name: (read_status(one.url) or {}).get("partitions", []) for one in self.of_role("worker")}
 
     def kill_all(self) -> None:
         """End everything, for good."""

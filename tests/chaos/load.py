@@ -56,7 +56,7 @@ def visits(num_events: int, seed: int) -> Sequence[dict[str, Any]]:
     log_of_shop = shop_log(num_events // EVENTS_PER_SLATE + 1, seed, NUM_USERS)
     once = {event["event_id"]: event for event in log_of_shop if is_liked(event)}
     shift_ms = SystemClock().now_ms() - AGE_MS - max(event["occurred_at_ms"] for event in once.values())
-    log = [{**event, "occurred_at_ms": event["occurred_at_ms"] + shift_ms} for event in once.values()]
+    log = [varied({**event, "occurred_at_ms": event["occurred_at_ms"] + shift_ms}) for event in once.values()]
     again = [
         (event["occurred_at_ms"] + int(rng.integers(0, LATE_MS)), event) for event in log if rng.random() < AGAIN_FRAC
     ]
@@ -69,3 +69,10 @@ def is_liked(event: dict[str, Any]) -> bool:
     item = event.get("item_id")
     visit = f"{event['event_id'].split(':')[0]}:{item}"
     return item is None or int(item[1:]) % 3 == 0 or crc32(visit.encode()) % 5 == 0
+
+
+def varied(event: dict[str, Any]) -> dict[str, Any]:
+    """Dwell of its own for each item."""
+    if event["type"] == "dwell":
+        event["dwell_s"] *= 0.2 + int(event["item_id"][1:]) % 7
+    return event

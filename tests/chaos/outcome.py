@@ -1,5 +1,6 @@
 """What a deployment leaves for others to see, once it has settled: rows in Feast, records on topics, the buffer."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,10 @@ class Outcome:
 
 
 async def read_outcome(settings: Settings, repo: Path, users: list[str], items: list[str]) -> Outcome:
-    """Everything that worker and trainer of these settings have made of `events`."""
+    """Everything that worker and trainer of these settings have made of `events`.
+
+    Rows are read in a thread: the line to Redis may be carried by this one.
+    """
     examples = [decode_record(record.value) for record in await records_of(settings, "training-examples")]
     shown, labels = final_examples(examples)
     lists = [record.value for record in await records_of(settings, "rankings")]
@@ -43,8 +47,8 @@ async def read_outcome(settings: Settings, repo: Path, users: list[str], items: 
     columns = [column.name for column in view_columns(USER_COUNTERS, settings.catalogue.affinity)]
     return Outcome(
         events=await records_of(settings, "events"),
-        user_rows=_rows(repo, USER_COUNTERS, users, columns),
-        item_rows=_rows(repo, ITEM_COUNTERS, items, list(TOTAL_COLUMNS)),
+        user_rows=await asyncio.to_thread(_rows, repo, USER_COUNTERS, users, columns),
+        item_rows=await asyncio.to_thread(_rows, repo, ITEM_COUNTERS, items, list(TOTAL_COLUMNS)),
         shown={f"{slate}/{part}": (one.user_id, one.items, one.positions) for (slate, part), one in shown.items()},
         labels={f"{slate}/{task}": label_facts(one) for (slate, task), one in labels.items()},
         refused=_refused(settings, letters),

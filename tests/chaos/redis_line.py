@@ -24,13 +24,14 @@ class RedisLine:
         self._process: subprocess.Popen[bytes] | None = None
         self._server: asyncio.Server | None = None
         self._ends: set[asyncio.StreamWriter] = set()
+        self._carrying: set[asyncio.Task[None]] = set()
         self._is_cut = False
 
     async def __aenter__(self) -> Self:
         """Start both."""
         self._folder.mkdir(parents=True)
         await asyncio.to_thread(self._start)
-        self._server = await asyncio.start_server(self._carry, HOST, self._line_port)
+        self._server = await asyncio.start_server(self._take, HOST, self._line_port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -38,6 +39,7 @@ class RedisLine:
         if self._server is not None:
             self._server.close()
         self._hang_up()
+        await asyncio.gather(*self._carrying, return_exceptions=True)
         self._kill()
 
     def cut(self) -> None:
@@ -79,6 +81,11 @@ class RedisLine:
     def _hang_up(self) -> None:
         for writer in list(self._ends):
             writer.transport.abort()
+
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._carry(reader, writer))
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:

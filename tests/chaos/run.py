@@ -25,7 +25,7 @@ from tests.chaos.role_nursery import RoleNursery
 from tests.chaos.site import Layout, Site, site_settings
 from tests.recovery.runs import prepare, records_of
 
-EVENTS_PER_S = 250.0
+EVENTS_PER_S = 100.0
 NUM_EVENTS = 60_000
 STALL_S = 90.0
 POLL_S = 0.1
@@ -33,7 +33,10 @@ POLL_S = 0.1
 
 @dataclass(slots=True)
 class RunReport:
-    """What was done, and every difference that the audit found; none is what is wanted."""
+    """What was done, and every difference that the audit found; none is what is wanted.
+
+    `shares`: the `events` partitions of each worker at the end.
+    """
 
     seed: int
     kills: Counter[str] = field(default_factory=Counter)
@@ -46,21 +49,30 @@ class RunReport:
     num_versions: int = 0
     seconds: float = 0.0
     settle_seconds: float = 0.0
+    shares: dict[str, list[int]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
 
 async def run(
-    nursery: RoleNursery, folder: Path, layout: Layout, plan: Sequence[Step], *, seed: int, say: Callable[[str], None]
+    nursery: RoleNursery,
+    folder: Path,
+    layout: Layout,
+    plan: Sequence[Step],
+    *,
+    seed: int,
+    say: Callable[[str], None],
+    calm_s: float = 0.0,
 ) -> RunReport:
-    """Carry out a plan and audit what came of it."""
+    """Carry out a plan, go on with the load for `calm_s` when all is well again, and audit what came of it."""
     report, clock = RunReport(seed), SystemClock()
     began_s = clock.monotonic_s()
     async with _running(Site(nursery, folder, layout, Settings().cache_dir)) as site:
         try:
-            sent = await _disturbed(site, plan, seed, say)
-            calm_s = clock.monotonic_s()
+            sent = await _disturbed(site, plan, seed, say, calm_s)
+            ended_s = clock.monotonic_s()
             await _settled(site.settings, site.fleet)
-            report.settle_seconds = clock.monotonic_s() - calm_s
+            report.settle_seconds = clock.monotonic_s() - ended_s
+            report.shares = site.fleet.shares()
             say("settled")
             await _audit(nursery, site, sent, report)
         except FreshrankError as error:
@@ -105,7 +117,9 @@ async def _running(site: Site) -> AsyncIterator[Site]:
         yield site
 
 
-async def _disturbed(site: Site, plan: Sequence[Step], seed: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
+async def _disturbed(
+    site: Site, plan: Sequence[Step], seed: int, say: Callable[[str], None], calm_s: float
+) -> list[dict[str, Any]]:
     """Load and faults; returns what was sent."""
     await site.mend()
     say("everybody is ready")
@@ -118,6 +132,7 @@ async def _disturbed(site: Site, plan: Sequence[Step], seed: int, say: Callable[
         await site.do(step)
     say("mending")
     await site.mend()
+    await asyncio.sleep(calm_s)
     stop.set()
     await sending
     return load.sent
@@ -153,7 +168,7 @@ async def _stop_trainer(site: Site) -> None:
 
 async def _straight(nursery: RoleNursery, site: Site, outcome: Outcome, users: list[str], items: list[str]) -> Outcome:
     """The same records, in the same order and partitions, to one worker that nobody disturbs."""
-    settings = site_settings(site.broker.bootstrap_servers, site.folder / "straight", "straight.")
+    settings = site_settings(site.layout, site.broker.bootstrap_servers, site.folder / "straight", "straight.")
     await prepare(settings)
     async with BulkSender(settings) as sink:
         topic = f"{settings.topic_prefix}events"

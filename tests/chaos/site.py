@@ -28,17 +28,23 @@ READY_WITHIN_S = 120.0
 class Layout:
     """`is_spread`: each worker on a host of its own (own folder, Redis, shared models), as docker-compose has it.
 
-    Otherwise all share one folder under static member ids, as under `freshrank up`.
+    Otherwise all share one folder under static member ids, as under `freshrank up`. `tasks`: with few of them a model
+    is good enough to be published soon.
     """
 
     is_spread: bool
     num_workers: int
+    tasks: tuple[str, ...] = ("defaults",)
 
 
-def site_settings(bootstrap_servers: str, folder: Path, prefix: str = "freshrank.") -> Settings:
+def site_settings(layout: Layout, bootstrap_servers: str, folder: Path, prefix: str = "freshrank.") -> Settings:
     """Short windows, frequent flushes, commits and rounds; no window closes because nothing happens."""
     worker = WorkerSettings(
-        flush_interval_s=0.05, commit_interval_s=0.2, session_timeout_s=SESSION_S, idle_watermark_s=3600.0
+        chunk_records=200,
+        flush_interval_s=0.05,
+        commit_interval_s=0.2,
+        session_timeout_s=SESSION_S,
+        idle_watermark_s=3600.0,
     )
     return Settings(
         bootstrap_servers=bootstrap_servers,
@@ -46,7 +52,7 @@ def site_settings(bootstrap_servers: str, folder: Path, prefix: str = "freshrank
         topic_prefix=prefix,
         num_partitions=NUM_PARTITIONS,
         worker=worker,
-        labels=LabelSettings(window_overrides_s=WINDOWS_S),
+        labels=LabelSettings.model_validate({"tasks": layout.tasks, "window_overrides_s": WINDOWS_S}),
         training=TrainingSettings(device="cpu", round_slates=96, round_interval_s=None, replay_slates=8),
     )
 
@@ -68,7 +74,7 @@ class Site:
     @property
     def settings(self) -> Settings:
         """Of the deployment; its folder is the trainer's."""
-        return self._with_store(site_settings(self.broker.bootstrap_servers, self.folder / "host"))
+        return self._with_store(site_settings(self.layout, self.broker.bootstrap_servers, self.folder / "host"))
 
     def repo(self) -> Path:
         """A feature repo to read the rows from."""

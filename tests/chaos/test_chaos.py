@@ -15,7 +15,7 @@ from tests.chaos.site import Layout
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_whatever_dies_under_load_everything_counts_once(tmp_path: Path) -> None:
     """`make chaos` is the same with 200 kills and every fault."""
     plan = make_plan(7, 6, {**WORKER_KILLS, "kill_trainer": 0.3, "pause_worker": 0.2})

@@ -13,7 +13,7 @@ from streams.observability.status_reader import read_samples, read_status
 from streams.observability.web import read_run_file, run_file_path
 from streams.settings import Settings
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 STOP_S = 20.0
 POLL_S = 0.03
 
@@ -100,7 +100,7 @@ class Role:
         }
 
     def wait_until(self, is_reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Ask for the status until it is as wanted; fails when the process ends or a minute passes."""
+        """Ask for the status until it is as wanted; fails when the process ends or `DEADLINE_S` passes."""
         clock = SystemClock()
         end_s = clock.monotonic_s() + DEADLINE_S
         while clock.monotonic_s() < end_s:

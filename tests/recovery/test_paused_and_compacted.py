@@ -18,7 +18,7 @@ from tests.recovery.role import Role
 from tests.recovery.runs import drained, end_windows, live_log, prepare, records_of, send, with_settings
 from tests.recovery.straight_run import assert_equals_straight_run
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 COMPACTED = ("state-changelog", "item-counts")
 COMPACTED_WITHIN_S = 60.0
