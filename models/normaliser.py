@@ -25,6 +25,11 @@ class Normaliser(nn.Module):
         super().__init__()
         for name in ("count_F", "mean_F", "sum_squares_F"):
             self.register_buffer(name, torch.zeros(num_features, dtype=torch.float64))
+        self._frozen: tuple[Tensor, Tensor] | None = None
+
+    def freeze(self) -> None:
+        """Nothing will be observed or loaded any more: what the moments give is computed once."""
+        self._frozen = self._mean_and_scale()
 
     @torch.no_grad()
     def observe(self, values_NF: Tensor) -> None:
@@ -44,8 +49,11 @@ class Normaliser(nn.Module):
 
     def forward(self, values_NF: Tensor) -> Tensor:
         """float32[N, F] in [-6, 6]; 0 where the value is missing, and before anything was observed."""
+        mean_F, scale_F = self._frozen or self._mean_and_scale()
+        scaled = (values_NF - mean_F) * scale_F
+        return scaled.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0).clamp_(-CLIP, CLIP)
+
+    def _mean_and_scale(self) -> tuple[Tensor, Tensor]:
         variance = self.sum_squares_F / self.count_F.clamp(min=1)
         scale = torch.where(variance > MIN_VARIANCE, variance.clamp(min=MIN_VARIANCE).rsqrt(), 1.0)
-        scale = torch.where(self.count_F > 0, scale, 0.0).float()
-        scaled = (values_NF - self.mean_F.float()) * scale
-        return scaled.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).clamp(-CLIP, CLIP)
+        return self.mean_F.float(), torch.where(self.count_F > 0, scale, 0.0).float()

@@ -7,6 +7,7 @@ first layer, where it costs nothing.
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ from models.precision import full_precision
 from models.predictions import as_predictions
 from models.ranker_config import RankerConfig
 from models.row_learning import learn_rows
-from models.row_scoring import score_rows
+from models.row_scoring import FoldedWeights, score_rows
 from models.task_chain import chained
 from models.task_checks import check_tasks
 from models.tasks import CLICK_TASK, Task
@@ -41,6 +42,15 @@ START_LOGIT = math.log(0.05 / 0.95)
 Rows = tuple[Tensor, Tensor]
 # Name of the taste layer's own click logit among those of the tasks, while learning.
 TASTE = "taste"
+
+
+class PreparedRows(NamedTuple):
+    """Rows of a batch before the net. `taste`: what the users like; None where nothing is known of anyone."""
+
+    inputs: RankerInputs
+    side: ItemSide
+    taste: TasteState | None
+    rows: Rows
 
 
 class Ranker(nn.Module):
@@ -70,6 +80,7 @@ class Ranker(nn.Module):
         self.position = PositionLogit(config.num_positions, len(tasks))
         self.scales = nn.ModuleDict({t.name: OrdinalScale(config.threshold_s) for t in tasks if t.loss == "ordinal"})
         self.register_buffer("platt_TK2", torch.tensor([1.0, 0.0]).repeat(len(tasks), NUM_KINDS, 1))
+        self._folded: FoldedWeights | None = None
 
     def _build_towers(self, config: RankerConfig) -> None:
         """Outputs start at zero weights: a task that never had a label is a constant, and cannot disturb an order."""
@@ -174,7 +185,6 @@ class Ranker(nn.Module):
             return logits
         return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self.base_column]) + taste_N1.squeeze(1)}
 
-    @torch.no_grad()
     def predict(
         self, inputs: RankerInputs, side: ItemSide | None = None, dtype: torch.dtype = torch.float32
     ) -> dict[str, Tensor]:
@@ -182,9 +192,20 @@ class Ranker(nn.Module):
 
         `side`: that of `inputs.content`, when it is known already. `dtype`: of the large products, on a CPU.
         """
+        return self.predict_prepared(self.prepare(inputs, side), dtype)
+
+    @torch.no_grad()
+    def prepare(self, inputs: RankerInputs, side: ItemSide | None = None) -> PreparedRows:
+        """Everything before the net: the users' tastes are solved, and the first layer's inputs are there."""
         side = self.item_side(inputs.content) if side is None else side
-        rows = self.rows(inputs, side, self.taste_column(self.solve_taste(inputs, side), inputs, side))
-        heads = self.heads_of(inputs.user_SU, rows, inputs.slate_N, dtype)
+        state = self.solve_taste(inputs, side)
+        return PreparedRows(inputs, side, state, self.rows(inputs, side, self.taste_column(state, inputs, side)))
+
+    @torch.no_grad()
+    def predict_prepared(self, prepared: PreparedRows, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+        """What `predict` gives, of rows that are prepared."""
+        inputs = prepared.inputs
+        heads = self.heads_of(inputs.user_SU, prepared.rows, inputs.slate_N, dtype)
         return as_predictions(self, self.by_task(heads), self.kinds(inputs.item_NI))
 
     def heads_of(
@@ -194,9 +215,19 @@ class Ranker(nn.Module):
         user_SO, device = self.first.user_part(self.user_norm(user_SU)), user_SU.device.type
         if device != "cpu" or torch.is_autocast_enabled(device) or not len(slate_N):
             return self._heads(self.first(user_SO, *rows, slate_N))
-        given = self, user_SO, torch.cat(rows, 1), slate_N
-        output_KN = learn_rows(*given) if torch.is_grad_enabled() else score_rows(*given, dtype)
+        given = user_SO, torch.cat(rows, 1), slate_N
+        if torch.is_grad_enabled():
+            output_KN = learn_rows(self, *given)
+        else:
+            output_KN = score_rows(self._folded or FoldedWeights.of(self, dtype), *given)
         return [of_task_KN.T for of_task_KN in torch.split(output_KN, self.num_outputs)]
+
+    @torch.no_grad()
+    def freeze(self) -> None:
+        """To serve on a CPU: weights will not change any more, so what follows from them alone is computed once."""
+        self._folded = FoldedWeights.of(self, torch.float32)
+        for norm in (self.user_norm, self.item_norm, self.cross_norm):
+            norm.freeze()
 
     def kinds(self, item_NI: Tensor) -> Tensor:
         """int64[N]: 0 product, 1 coupon, 2 ad, as the features say; a product where they are missing."""

@@ -15,7 +15,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from models.ranker import Ranker
 
-__all__ = ["score_rows"]
+__all__ = ["FoldedWeights", "score_rows"]
 
 # A chunk whose numbers stay in a core's cache.
 ROWS_AT_ONCE = 640
@@ -23,12 +23,10 @@ LAYER_NORM_EPSILON = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class _Weights:
-    """The ranker's, folded. The first layer gives U = E H hidden units, and beside them G = T E gates and K outputs."""
+class FoldedWeights:
+    """The ranker's. The first layer gives U = E H hidden units, and beside them G = T E gates and K outputs."""
 
-    hidden_US: Tensor
     hidden_UF: Tensor
-    beside_GS: Tensor
     beside_GF: Tensor
     expert_EDH: Tensor
     expert_bias_ED1: Tensor
@@ -41,15 +39,13 @@ class _Weights:
     head_bias_K1: Tensor
 
     @classmethod
-    def of(cls, ranker: "Ranker", user_SO: Tensor, dtype: torch.dtype) -> "_Weights":
-        """From the ranker as it is, and the users' part of the first layer."""
+    def of(cls, ranker: "Ranker", dtype: torch.dtype) -> "FoldedWeights":
+        """From the ranker as it is. `dtype`: of the large products."""
         experts, heads, num_hidden = ranker.experts, ranker.heads, ranker.experts.splits[0]
         first_OF = ranker.first.weight_OF[:, ranker.first.splits[0] :]
         closed_TE = torch.where(experts.allowed_TE, 0.0, -torch.inf)
         return cls(
-            hidden_US=user_SO.T[:num_hidden].to(dtype),
             hidden_UF=first_OF[:num_hidden].to(dtype),
-            beside_GS=user_SO.T[num_hidden:],
             beside_GF=first_OF[num_hidden:],
             expert_EDH=_centred(experts.weight_EHD).transpose(1, 2).to(dtype).contiguous(),
             expert_bias_ED1=_centred(experts.bias_ED).unsqueeze(2),
@@ -63,10 +59,18 @@ class _Weights:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Users:
+    """What the users of S slates add to the first layer: to its hidden units, and to what is beside them."""
+
+    hidden_US: Tensor
+    beside_GS: Tensor
+
+
 class _Memory:
     """What a chunk of R rows needs, taken once: fresh memory for every step costs more than the step."""
 
-    def __init__(self, weights: _Weights, num_rows: int) -> None:
+    def __init__(self, weights: FoldedWeights, num_rows: int) -> None:
         num_experts, width, _ = weights.expert_EDH.shape
         num_tasks, tower_width, _ = weights.tower_TWD.shape
         low, full = weights.hidden_UF, weights.beside_GF
@@ -80,27 +84,27 @@ class _Memory:
 
 
 @torch.no_grad()
-def score_rows(
-    ranker: "Ranker", user_SO: Tensor, rows_NF: Tensor, slate_N: Tensor, dtype: torch.dtype = torch.float32
-) -> Tensor:
+def score_rows(weights: FoldedWeights, user_SO: Tensor, rows_NF: Tensor, slate_N: Tensor) -> Tensor:
     """float32[K, N]: the outputs of all heads, tasks one after the other, before products and position.
 
     `user_SO`: the users' part of the first layer; `rows_NF` float32: normalised item and cross features. `slate_N` may
-    be in any order; rows of a slate that follow each other are scored fastest. `dtype`: of the large products.
+    be in any order; rows of a slate that follow each other are scored fastest.
     """
-    weights = _Weights.of(ranker, user_SO, dtype)
+    num_hidden = len(weights.hidden_UF)
+    users = _Users(user_SO.T[:num_hidden].to(weights.hidden_UF.dtype), user_SO.T[num_hidden:])
     memory = _Memory(weights, min(ROWS_AT_ONCE, len(rows_NF)))
     out_KN = rows_NF.new_empty(len(weights.head_KV), len(rows_NF))
     chunks = zip(*(torch.split(one, ROWS_AT_ONCE) for one in (rows_NF, slate_N)), strict=True)
     for (rows_RF, slate_R), out_KR in zip(chunks, torch.split(out_KN, ROWS_AT_ONCE, 1), strict=True):
-        _score_chunk(weights, memory, rows_RF, slate_R, out_KR)
+        inputs = _first(weights, users, memory, rows_RF, slate_R)
+        _score_chunk(weights, memory, inputs, out_KR)
     return out_KN
 
 
-def _score_chunk(weights: _Weights, memory: _Memory, rows_RF: Tensor, slate_R: Tensor, out_KR: Tensor) -> None:
-    """Writes the outputs of R rows into `out_KR`."""
-    num_rows, num_outputs = len(rows_RF), len(out_KR)
-    hidden_UR, beside_GR = _first(weights, memory, rows_RF, slate_R)
+def _score_chunk(weights: FoldedWeights, memory: _Memory, first: tuple[Tensor, Tensor], out_KR: Tensor) -> None:
+    """Writes the outputs of R rows into `out_KR`, from those of the first layer."""
+    hidden_UR, beside_GR = first
+    num_outputs, num_rows = out_KR.shape
     expert_EDR = _experts(weights, hidden_UR, memory)
     gate_GR, linear_KR = torch.split(beside_GR, [len(beside_GR) - num_outputs, num_outputs])
     gate_TER = (gate_GR.view(-1, len(expert_EDR), num_rows) + weights.closed_TE1).softmax(1)
@@ -110,19 +114,21 @@ def _score_chunk(weights: _Weights, memory: _Memory, rows_RF: Tensor, slate_R: T
     out_KR.copy_(torch.mm(weights.head_KV, tower_TWR.flatten(0, 1)).add_(linear_KR).add_(weights.head_bias_K1))
 
 
-def _first(weights: _Weights, memory: _Memory, rows_RF: Tensor, slate_R: Tensor) -> tuple[Tensor, Tensor]:
+def _first(
+    weights: FoldedWeights, users: _Users, memory: _Memory, rows_RF: Tensor, slate_R: Tensor
+) -> tuple[Tensor, Tensor]:
     """The first layer, hidden units and what is beside them: a column of ones per slate adds the part of its user."""
     start, end = int(slate_R.min()), int(slate_R.max()) + 1
     is_of_RS = (slate_R.unsqueeze(1) == torch.arange(start, end)).to(rows_RF.dtype)
     inputs_RG = torch.cat([rows_RF, is_of_RS], 1)
-    hidden_UG = torch.cat([weights.hidden_UF, weights.hidden_US[:, start:end]], 1)
-    beside_GG = torch.cat([weights.beside_GF, weights.beside_GS[:, start:end]], 1)
+    hidden_UG = torch.cat([weights.hidden_UF, users.hidden_US[:, start:end]], 1)
+    beside_GG = torch.cat([weights.beside_GF, users.beside_GS[:, start:end]], 1)
     num_rows = len(rows_RF)
     hidden_UR = torch.mm(hidden_UG, inputs_RG.T.to(hidden_UG.dtype), out=memory.hidden_UR[:, :num_rows])
     return hidden_UR, torch.mm(beside_GG, inputs_RG.T, out=memory.beside_GR[:, :num_rows])
 
 
-def _experts(weights: _Weights, hidden_UR: Tensor, memory: _Memory) -> Tensor:
+def _experts(weights: FoldedWeights, hidden_UR: Tensor, memory: _Memory) -> Tensor:
     """float32[E, D, R]: SiLU(LayerNorm(W SiLU(hidden) + b)) of every expert."""
     num_experts, width, _ = weights.expert_EDH.shape
     num_rows = hidden_UR.shape[1]

@@ -12,17 +12,14 @@ from numpy.typing import NDArray
 from models.feature_schema import EVENT_KINDS
 from streams.features.cross_features import capture_cross
 from streams.features.decay import decay_to
+from streams.features.item_features import CLICK_LOGIT, capture_items, smoothed_logit
 from streams.features.items import ItemTable
 from streams.features.user_state import SESSION_GAP_MS, UserState
 
-__all__ = ["CLICK_LOGIT", "Captured", "Request", "capture", "capture_items", "capture_user"]
+__all__ = ["Captured", "Request", "capture", "capture_user"]
 
 Float32 = NDArray[np.float32]
-IMPRESSION, VIEW, CLICK, CART, ORDER, DISLIKE = range(len(EVENT_KINDS))
-# Column of the item's smoothed click log-odds among its features.
-CLICK_LOGIT = 0
-# Strength of the prior of smoothed rates, in impressions: (clicks + 10 P) / (impressions + 10), models.md 11.3.
-PRIOR_IMPRESSIONS = 10.0
+DISLIKE = EVENT_KINDS.index("dislike")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +54,7 @@ def capture(user: UserState, items: ItemTable, slots: NDArray[np.int32], now_ms:
 
 def capture_user(user: UserState, items: ItemTable, now_ms: int) -> Float32:
     """float32[U]: click rate, activity over the horizons, session, hour of day (UTC)."""
-    base = items.base_rate
-    rate = _smoothed_logit(float(user.totals[2]), float(user.totals[0]), base)
+    rate = smoothed_logit(float(user.totals[2]), float(user.totals[0]), items.base_rate)
     decayed = decay_to(np.array(user.decayed).reshape(1, -1, len(EVENT_KINDS)), np.array([user.decayed_at_ms]), now_ms)[
         0, :, :DISLIKE
     ]
@@ -72,36 +68,3 @@ def capture_user(user: UserState, items: ItemTable, now_ms: int) -> Float32:
             [math.log1p(num_actions), math.log1p(idle_ms / 1000), math.sin(angle), math.cos(angle)],
         ]
     ).astype(np.float32)
-
-
-def capture_items(items: ItemTable, slots: NDArray[np.int32], now_ms: int) -> Float32:
-    """float32[N, I]: smoothed rates (lifetime and decayed), dwell, kind, declared numbers."""
-    base = items.base_rate
-    totals = items.totals[slots].astype(np.float64)
-    impressions, views, clicks, carts, orders, dwell_ms = totals.T
-    decayed = decay_to(items.decayed[slots], items.at_ms[slots], now_ms)
-    columns = [_smoothed_logit(clicks, impressions, base), np.log1p(impressions), np.log1p(views)]
-    logits = _smoothed_logit(decayed[:, :, CLICK], decayed[:, :, IMPRESSION], base)
-    logs = np.log1p(decayed[:, :, CLICK])
-    for h in range(decayed.shape[1]):
-        columns += [logits[:, h], logs[:, h]]
-    # Rarer answers get priors in proportion: a cart after one click in ten, an order after one cart in three.
-    columns.append(_smoothed_logit(carts, impressions, base / 10))
-    columns.append(_smoothed_logit(orders, impressions, base / 30))
-    columns.append(_smoothed_logit(decayed[:, -1, DISLIKE], decayed[:, -1, IMPRESSION], base / 20))
-    columns.append(np.log1p(dwell_ms / 1000 / (clicks + views + 1)))
-    columns += [(items.kind[slots] == kind).astype(np.float64) for kind in (1, 2)]
-    for j in range(items.number.shape[1]):
-        number = items.number[slots, j].astype(np.float64)
-        is_missing = np.isnan(number)
-        filled = np.where(is_missing, 0.0, number)
-        columns += [np.sign(filled) * np.log1p(np.abs(filled)), is_missing.astype(np.float64)]
-    return np.stack(columns, axis=1).astype(np.float32)
-
-
-def _smoothed_logit(
-    positive: NDArray[np.float64] | float, shown: NDArray[np.float64] | float, base: float
-) -> NDArray[np.float64]:
-    positive = np.asarray(positive) + PRIOR_IMPRESSIONS * base
-    # More answers than impressions happen (pages opened from elsewhere): the rate stays below one.
-    return np.log(positive / (np.maximum(np.asarray(shown) + PRIOR_IMPRESSIONS, positive + 1.0) - positive))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.features.item_content import ItemContent, content_of, field_value, no_content, values_of
+from streams.features.value_lists import ValueLists
 from streams.settings import CatalogueFields
 
 __all__ = ["KINDS", "CatalogueColumns"]
@@ -26,10 +27,10 @@ COLUMNS = (
     "first_seen_ms",
     "number",
     "content_epoch",
+    "place_of_slot",
 )
 # A user's record keeps 64 values of each field as text; one text may fill a record of its own.
 MAX_VALUE_CHARS = 256
-NO_VALUES: NDArray[np.int32] = np.zeros(0, np.int32)
 
 
 class CatalogueColumns:
@@ -37,7 +38,8 @@ class CatalogueColumns:
 
     `number`: float32[n, number fields], NaN where missing. `value_ids[slot]`: int32 ids of the item's field values.
     `field_of[value id]`: index of the value's affinity field. `values[value id]`: its text. `contents[slot]`: what the
-    ranker reads of the item; `content_epoch[slot]` grows when that changes.
+    ranker reads of the item; `content_epoch[slot]` grows when that changes. `place_of_slot`, `place_of_value`: scratch
+    of whoever looks for slots or values in a list (cross_kernel.py).
     """
 
     def __init__(self, fields: CatalogueFields) -> None:
@@ -56,10 +58,12 @@ class CatalogueColumns:
         self.contents: list[ItemContent] = []
         self._schema = fields.schema_
         self._no_content = no_content(len(self._schema.dense))
-        self.value_ids: list[NDArray[np.int32]] = []
+        self.value_ids = ValueLists()
         self.texts: dict[int, str] = {}
         self.values: list[str] = []
         self.field_of: NDArray[np.int16] = np.zeros(64, np.int16)
+        self.place_of_value: NDArray[np.int32] = np.zeros(64, np.int32)
+        self.place_of_slot: NDArray[np.int32] = np.zeros(0, np.int32)
         self._value_id: dict[tuple[int, str], int] = {}
         self._category_id: dict[str, int] = {}
 
@@ -76,7 +80,6 @@ class CatalogueColumns:
             if found >= len(self.is_known):
                 self._grow(max(1024, 2 * found))
             self.item_ids.append(item_id)
-            self.value_ids.append(NO_VALUES)
             self.contents.append(self._no_content)
             self.price[found] = self.bid[found] = np.nan
             self.number[found] = np.nan
@@ -98,6 +101,7 @@ class CatalogueColumns:
             new = np.zeros((capacity, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
+        self.value_ids.grow(capacity)
 
     def upsert(self, item: Mapping[str, Any], seen_at_ms: int) -> int:
         """Take an item's fields as they are now; what the record leaves out is unknown. Returns the slot."""
@@ -127,12 +131,12 @@ class CatalogueColumns:
         self.is_known[slot] = False
         return slot
 
-    def _intern(self, item: Mapping[str, Any]) -> NDArray[np.int32]:
+    def _intern(self, item: Mapping[str, Any]) -> list[int]:
         ids: list[int] = []
         for index, name in enumerate(self.fields.affinity):
             texts = (text[:MAX_VALUE_CHARS] for text in values_of(field_value(item, name)))
             ids += dict.fromkeys(self.value_id(index, text) for text in texts)
-        return np.array(ids, np.int32)
+        return ids
 
     def value_id(self, field: int, text: str) -> int:
         """The id of a field's value, made when new."""
@@ -141,6 +145,7 @@ class CatalogueColumns:
             found = self._value_id[field, text] = len(self.values)
             if found >= len(self.field_of):
                 self.field_of = np.concatenate([self.field_of, np.zeros(found, np.int16)])
+                self.place_of_value = np.zeros(2 * found, np.int32)
             self.field_of[found] = field
             self.values.append(text)
         return found

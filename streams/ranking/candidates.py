@@ -58,6 +58,7 @@ class CandidateIndex:
         self._shelves = CategoryShelves(num_candidates)
         # Scratch by slot, kept so that a request allocates nothing of the catalogue's size.
         self._weight_N = np.zeros(0)
+        self._is_marked_N = np.zeros(0, np.bool_)
         self._first_at_N = np.zeros(0, np.int64)
 
     def refresh(self, items: ItemTable, now_ms: int) -> None:
@@ -86,7 +87,7 @@ class CandidateIndex:
         self._grow(len(items.is_known))
         matched = _servable(items, self._matched(query), exclude)[: self._num_candidates]
         found = _servable(items, self._merged(items, recent[:RECENT_ITEMS_MAX]), exclude)
-        is_seen = np.isin(found, np.asarray(seen, np.int32))
+        is_seen = self._is_among(found, seen)
         slots = self._distinct(np.concatenate([matched, found[~is_seen], found[is_seen]]))
         return Candidates(slots[: self._num_candidates], len(matched))
 
@@ -104,19 +105,20 @@ class CandidateIndex:
 
     def _covisited(self, items: ItemTable, recent: Sequence[int]) -> Slots:
         """Neighbours of recent items by summed weight; each recent item has the same say, newer ones a little more."""
-        found: list[Slots] = []
-        for age, slot in enumerate(recent):
-            slots, weights = items.neighbours(slot)
-            if len(slots):
-                # No neighbour is listed twice, so this adds once for each.
-                self._weight_N[slots] += weights * (RECENCY_DECAY**age / max(float(weights[0]), TINY))
-                found.append(slots)
-        if not found:
+        found = [items.neighbours(slot) for slot in recent]
+        sizes = [len(slots) for slots, _ in found]
+        others = np.concatenate([slots for slots, _ in found]) if found else _NONE
+        if not len(others):
             return _NONE
-        distinct = self._distinct(np.concatenate(found))
+        say = [
+            RECENCY_DECAY**age / max(float(weights[0]), TINY) if len(weights) else 0.0
+            for age, (_, weights) in enumerate(found)
+        ]
+        np.add.at(self._weight_N, others, np.concatenate([weights for _, weights in found]) * np.repeat(say, sizes))
+        distinct = self._distinct(others)
         weight = self._weight_N[distinct]
         self._weight_N[distinct] = 0.0
-        weight[np.isin(distinct, np.asarray(recent, np.int32))] = -np.inf
+        weight[self._is_among(distinct, recent)] = -np.inf
         best: Slots = distinct[strongest(weight, self._num_candidates * LIST_DEPTH)]
         return best
 
@@ -151,10 +153,19 @@ class CandidateIndex:
         distinct: Slots = slots[self._first_at_N[slots] == places]
         return distinct
 
+    def _is_among(self, slots: Slots, marked: Sequence[int]) -> NDArray[np.bool_]:
+        """Which of the slots are marked."""
+        marks = np.array(marked, np.int32)
+        self._is_marked_N[marks] = True
+        found: NDArray[np.bool_] = self._is_marked_N[slots]
+        self._is_marked_N[marks] = False
+        return found
+
     def _grow(self, capacity: int) -> None:
-        """Make room for items that came since the last call. All of `_weight_N` is zero between calls."""
+        """Make room for new items. All of `_weight_N` is zero between calls, and nothing is marked."""
         if len(self._weight_N) < capacity:
             self._weight_N = np.zeros(capacity)
+            self._is_marked_N = np.zeros(capacity, np.bool_)
             self._first_at_N = np.zeros(capacity, np.int64)
 
 

@@ -12,11 +12,13 @@ from streams.ranking.record import Ranking
 from streams.ranking.scorer import Float32, Scorer
 from streams.ranking.slate import Selection, seeded_uniform, select_given, select_own, tiers
 from streams.ranking.task import RankTask
+from streams.ranking.uncertainty import deviations
 from streams.ranking.value_model import ValueModel
 from streams.settings import RankingSettings, Settings
 
 __all__ = ["rank"]
 
+Float64 = NDArray[np.float64]
 # Digits after the point in a record: finer than float32 predictions are right, and half the bytes of all digits.
 PUBLISHED_DIGITS = 8
 
@@ -27,19 +29,22 @@ def rank(
     """One list per task, in order. A task's list does not depend on its neighbours, but for float rounding."""
     serving, weights = scorer.serving, settings.score_weights
     model = ValueModel(weights)
+    scored = serving.score(tasks, items)
+    values = [model.values(one, items.bid[task.slots]) for task, one in zip(tasks, scored.predictions, strict=True)]
+    tiers_of = [_tiers(task, items) for task in tasks]
+    known: list[Float64 | None] = [None] * len(tasks)
+    if settings.ranking.explore_frac > 0:
+        known = deviations(tasks, scored, values, tiers_of, items=items, model=model)
     rankings = []
-    found = serving.score(tasks, items, is_exploring=settings.ranking.explore_frac > 0)
-    for task, scored in zip(tasks, found, strict=True):
-        bid_N = items.bid[task.slots]
-        value_N = model.values(scored.predictions, bid_N)
-        deviation_N = None if scored.raised is None else np.abs(model.values(scored.raised, bid_N) - value_N)
-        selection = _select(task, items, value_N, deviation_N, settings.ranking)
+    of_lists = zip(tasks, scored.predictions, values, tiers_of, known, strict=True)
+    for task, predictions, value_N, tier_N, deviation_N in of_lists:
+        selection = _select(task, items, value_N, tier_N, deviation_N=deviation_N, settings=settings.ranking)
         ranking = Ranking.model_validate(
             {
                 "slate_id": task.slate_id,
                 "user_id": task.user_id,
                 "surface": task.surface,
-                "items": _places(task, items, value_N, scored.predictions, selection.rows),
+                "items": _places(task, items, value_N, predictions, selection.rows),
                 "model_version": serving.version,
                 "features_as_of_ms": task.features_as_of_ms,
                 "watermark_ms": task.watermark_ms,
@@ -55,18 +60,24 @@ def rank(
     return rankings
 
 
+def _tiers(task: RankTask, items: ItemTable) -> NDArray[np.int8]:
+    return tiers(items.is_known[task.slots] & items.in_stock[task.slots], task.seen_N, task.num_matched)
+
+
 def _select(
     task: RankTask,
     items: ItemTable,
-    value_N: NDArray[np.float64],
-    deviation_N: NDArray[np.float64] | None,
+    value_N: Float64,
+    tier_N: NDArray[np.int8],
+    *,
+    deviation_N: Float64 | None,
     settings: RankingSettings,
 ) -> Selection:
     if not task.is_own:
         return select_given(value_N, task.k)
     return select_own(
         value_N,
-        tiers(items.is_known[task.slots] & items.in_stock[task.slots], task.seen_N, task.num_matched),
+        tier_N,
         items.category[task.slots],
         k=task.k,
         category_share_max=settings.category_share_max,
@@ -77,7 +88,7 @@ def _select(
 
 
 def _places(
-    task: RankTask, items: ItemTable, value_N: NDArray[np.float64], predictions: dict[str, Float32], rows: list[int]
+    task: RankTask, items: ItemTable, value_N: Float64, predictions: dict[str, Float32], rows: list[int]
 ) -> list[dict[str, object]]:
     """The chosen items as `RankedItem` has them."""
     slots = task.slots[rows]

@@ -20,7 +20,7 @@ from models.explain import explain
 from models.feature_schema import EVENT_KINDS, FeatureSchema
 from models.inputs import History, RankerInputs
 from models.raised_taste import predict_raised
-from models.ranker import Ranker
+from models.ranker import PreparedRows, Ranker
 from models.tasks import CLICK_TASK
 from streams.features.catalogue import CatalogueColumns
 from streams.ranking.item_sides import ItemSides
@@ -28,7 +28,7 @@ from streams.ranking.task import RankTask
 from streams.ranking.task_inputs import task_inputs
 from streams.settings import RankingSettings
 
-__all__ = ["Explained", "Float32", "Scored", "Scorer", "Serving", "UnfitModelError", "load_model"]
+__all__ = ["Explained", "Float32", "ScoredLists", "Scorer", "Serving", "UnfitModelError", "load_model"]
 
 Float32 = NDArray[np.float32]
 PROBE_SLATES, PROBE_ROWS, PROBE_ITEMS = 4, 64, 8
@@ -47,17 +47,6 @@ def load_model(folder: Path, schema_hash: str, task_hash: str) -> LoadedCheckpoi
     features or tasks than these hashes name.
     """
     return load(folder, schema_hash, task_hash)
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A list's predictions by task name, float32[N] each.
-
-    `raised`: the same if the user liked every item one standard deviation more than is known; None where not asked for.
-    """
-
-    predictions: dict[str, Float32]
-    raised: dict[str, Float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +75,15 @@ class Serving:
         self._ranker = ranker
         self._sides = None if ranker is None else ItemSides(ranker)
 
-    def score(self, tasks: Sequence[RankTask], items: CatalogueColumns, *, is_exploring: bool = False) -> list[Scored]:
-        """Every list as this version sees it. `items`: whose slots the tasks name.
-
-        `is_exploring`: own lists are raised too, where there is a model.
-        """
+    def score(self, tasks: Sequence[RankTask], items: CatalogueColumns) -> "ScoredLists":
+        """Every list as this version sees it. `items`: whose slots the tasks name."""
         if self._ranker is None or self._sides is None or not tasks:
-            return [Scored({CLICK_TASK: task.fallback_N}) for task in tasks]
+            return ScoredLists([{CLICK_TASK: task.fallback_N} for task in tasks])
         found = task_inputs(tasks)
-        is_raised_S = [task.is_own and is_exploring for task in tasks]
         with torch.inference_mode():
-            side = self._sides.of(found.slot_M, items)
-            if not any(is_raised_S):
-                predictions = self._ranker.predict(found.inputs, side)
-                return [Scored(one) for one in _lists(predictions, [len(task.slots) for task in tasks])]
-            row_R = torch.tensor(is_raised_S)[found.inputs.slate_N].nonzero().squeeze(1)
-            predictions, raised = predict_raised(self._ranker, found.inputs, side, row_R)
-        of_list = _lists(predictions, [len(task.slots) for task in tasks])
-        raised_sizes = [len(task.slots) * is_raised for task, is_raised in zip(tasks, is_raised_S, strict=True)]
-        both = zip(of_list, _lists(raised, raised_sizes), is_raised_S, strict=True)
-        return [Scored(one, other if is_raised else None) for one, other, is_raised in both]
+            prepared = self._ranker.prepare(found.inputs, self._sides.of(found.slot_M, items))
+            predictions = self._ranker.predict_prepared(prepared)
+        return ScoredLists(_lists(predictions, [len(task.slots) for task in tasks]), self._ranker, prepared)
 
     def explain(self, task: RankTask, items: CatalogueColumns) -> Explained | None:
         """Why the items of a list are predicted as they are; None without a model."""
@@ -126,6 +104,32 @@ class Serving:
             return Explained(predictions, without, (), nothing, nothing)
         parts = said.taste
         return Explained(predictions, without, parts.groups, parts.by_answer_NA.numpy(), parts.by_group_NG.numpy())
+
+
+class ScoredLists:
+    """`predictions`: by task name, float32[N] each, of every list."""
+
+    def __init__(
+        self,
+        predictions: list[dict[str, Float32]],
+        ranker: Ranker | None = None,
+        prepared: PreparedRows | None = None,
+    ) -> None:
+        self.predictions = predictions
+        self._ranker, self._prepared = ranker, prepared
+
+    def raised(self, rows: Sequence[NDArray[np.intp]]) -> list[dict[str, Float32]] | None:
+        """Predictions at these rows of each list, if the user liked them one standard deviation more than is known.
+
+        None without a model: nothing says then how much is known.
+        """
+        if self._ranker is None or self._prepared is None:
+            return None
+        starts = np.cumsum([0] + [len(next(iter(one.values()))) for one in self.predictions[:-1]])
+        row_R = np.concatenate([start + of_list for start, of_list in zip(starts, rows, strict=True)])
+        with torch.inference_mode():
+            found = predict_raised(self._ranker, self._prepared, torch.from_numpy(row_R))
+        return _lists(found, [len(of_list) for of_list in rows])
 
 
 def _lists(predictions: dict[str, torch.Tensor], sizes: Sequence[int]) -> list[dict[str, Float32]]:
@@ -156,6 +160,7 @@ class Scorer:
         Raises UnfitModelError when it predicts anything that cannot be served; the one before then goes on.
         """
         version = int(loaded.manifest["version"])
+        loaded.ranker.freeze()
         _check(loaded.ranker, version)
         self.serving = Serving(version, loaded.ranker)
 

@@ -25,7 +25,18 @@ from numpy.typing import NDArray
 
 from streams.ranking.thompson import Contest, Uncertainty, chances
 
-__all__ = ["DROPPED", "FRESH", "MATCHED", "SEEN", "Selection", "seeded_uniform", "select_given", "select_own", "tiers"]
+__all__ = [
+    "DROPPED",
+    "FRESH",
+    "MATCHED",
+    "SEEN",
+    "Selection",
+    "by_place",
+    "seeded_uniform",
+    "select_given",
+    "select_own",
+    "tiers",
+]
 
 DROPPED, MATCHED, FRESH, SEEN = -1, 0, 1, 2
 NO_CATEGORY = -1
@@ -50,6 +61,11 @@ def tiers(is_servable_N: NDArray[np.bool_], seen_N: NDArray[np.bool_], num_match
     tier_N[:num_matched] = MATCHED
     tier_N[~is_servable_N] = DROPPED
     return tier_N
+
+
+def by_place(value_N: NDArray[np.float64], tier_N: NDArray[np.int8]) -> NDArray[np.intp]:
+    """Rows by tier, the best of each first, without those that are dropped."""
+    return np.lexsort((-value_N, tier_N))[np.count_nonzero(tier_N == DROPPED) :]
 
 
 def seeded_uniform(slate_id: str) -> Callable[[], float]:
@@ -79,8 +95,7 @@ def select_own(
     `deviation_N`: of the values, at least 0; None where nothing is known of them. Equal values keep the order of the
     candidates. Items without a category (-1) count towards no share.
     """
-    order = np.lexsort((-value_N, tier_N))
-    order = order[np.count_nonzero(tier_N == DROPPED) :]
+    order = by_place(value_N, tier_N)
     num_places = min(k, len(order))
     # The small number keeps shares such as 0.29 x 100, which is 28.999..., whole.
     shares = _Shares(category_N[order].tolist(), max(1, int(category_share_max * num_places + 1e-9)))
@@ -93,7 +108,7 @@ def select_own(
         while len(ranks) < num_places and (found := pool.candidates()):
             best.append(found[0])
             if explore_frac > 0:
-                drawn_from.append(known.contest(found))
+                drawn_from.append(known.contest(found, pool.members))
             is_drawn = explore_frac > 0 and uniform() < explore_frac
             ranks.append(pool.take(drawn_from[-1].draw(uniform) if is_drawn else found[0]))
     if explore_frac == 0:
@@ -136,23 +151,30 @@ class _Shares:
 
 
 class _Pool:
-    """Candidates of one tier that are not placed yet: open ones, and those whose category's share is used up."""
+    """Candidates of one tier that are not placed yet: open ones, and those whose category's share is used up.
+
+    `members`: the open ones.
+    """
 
     def __init__(self, ranks: Sequence[int], shares: _Shares) -> None:
         self._shares = shares
         self._open, self._held = shares.split(ranks)
+        self.members = set(self._open)
         self._is_capped = True
 
     def candidates(self) -> list[int]:
         """Ranks to choose from, best first. When only held ones are left, the share yields and they open."""
         if not self._open:
             self._open, self._held, self._is_capped = sorted(self._held), [], False
+            self.members = set(self._open)
         return self._open
 
     def take(self, rank: int) -> int:
         """Remove and return a candidate."""
         del self._open[bisect_left(self._open, rank)]
+        self.members.discard(rank)
         if self._shares.count(rank) and self._is_capped:
             self._open, held = self._shares.split(self._open)
+            self.members.difference_update(held)
             self._held += held
         return rank

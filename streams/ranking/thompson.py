@@ -7,24 +7,26 @@ is) moves all alike and decides no order. The chance of every item is computed, 
 
 import math
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Contest", "Uncertainty", "chances", "normal_cdf"]
+__all__ = ["MAX_CONTENDERS", "Contest", "Uncertainty", "chances", "normal_cdf"]
 
 Float64 = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Uniform = Callable[[], float]
 # Only the items with the highest value + DEVIATIONS deviations are drawn; the others would hardly ever win.
 MAX_CONTENDERS, DEVIATIONS = 16, 2.0
 # No contender counts as more than so many times as certain as the least certain one: chances are then so smooth that
-# the sum over NODES, in deviations of one item's own value, is right to 1e-5 (tested).
+# the sum over NODES, in deviations of one item's own value, is right to 1e-5 (tested), in float32 too.
 MAX_RATIO = 4.0
 # Finer than float32 predictions are: less than this is no uncertainty.
 MIN_DEVIATION = 1e-9
-NODES = np.linspace(-5.0, 5.0, 61)
+NODES = np.linspace(-5.0, 5.0, 61, dtype=np.float32)
 NODE_WEIGHTS = np.exp(-(NODES**2) / 2) / np.exp(-(NODES**2) / 2).sum()
 
 
@@ -53,9 +55,12 @@ class Uncertainty:
         by_bound_R = np.argsort(-(value_R + DEVIATIONS * known_R), kind="stable")
         self._by_bound = by_bound_R.tolist() if known_R.any() else []
 
-    def contest(self, ranks: Sequence[int]) -> Contest:
-        """Among those of `ranks` that may be best; among all of them, evenly, when none is uncertain."""
-        chosen = list(islice(filter(set(ranks).__contains__, self._by_bound), MAX_CONTENDERS))
+    def contest(self, ranks: Sequence[int], members: AbstractSet[int]) -> Contest:
+        """Among those of `ranks` that may be best; among all of them, evenly, when none is uncertain.
+
+        `members`: the same ranks as a set.
+        """
+        chosen = list(islice(filter(members.__contains__, self._by_bound), MAX_CONTENDERS))
         deviations = [self._deviations[rank] for rank in chosen]
         least = max(deviations, default=0.0) / MAX_RATIO
         if least == 0:
@@ -80,9 +85,10 @@ def chances(contests: Sequence[Contest], ranks: Sequence[int]) -> list[float]:
 def _chances_of_best(contests: Sequence[Contest], places: Sequence[int]) -> list[float]:
     # L contests, C contenders, D nodes. Where there are fewer, one that is never higher stands in.
     shape = len(contests), max(len(contest.ranks) for contest in contests)
-    value_LC, deviation_LC = np.full(shape, -np.inf), np.ones(shape)
+    value_LC, deviation_LC = np.full(shape, -np.inf, np.float32), np.ones(shape, np.float32)
     for row, contest in enumerate(contests):
-        value_LC[row, : len(contest.ranks)] = contest.values
+        # By how much they differ is what counts, also of values that float32 cannot tell apart.
+        value_LC[row, : len(contest.ranks)] = np.array(contest.values) - contest.values[0]
         deviation_LC[row, : len(contest.ranks)] = contest.deviations
     each_L, place_L = np.arange(len(contests)), np.array(places)
     mean_L1, width_L1 = value_LC[each_L, place_L, None], deviation_LC[each_L, place_L, None]
@@ -93,12 +99,12 @@ def _chances_of_best(contests: Sequence[Contest], places: Sequence[int]) -> list
     return chances_of
 
 
-def normal_cdf(x: Float64) -> Float64:
+def normal_cdf(x: Floats) -> Floats:
     """P(standard normal < x), right to 7.5e-8: Abramowitz and Stegun 1964, 7.1.26, gives erf to twice that."""
     half = np.abs(x) * math.sqrt(0.5)
     t = 1.0 / (1.0 + 0.3275911 * half)
     series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
-    upper: Float64 = 0.5 * series * np.exp(-half * half)
+    upper: Floats = 0.5 * series * np.exp(-half * half)
     return np.where(x < 0, upper, 1.0 - upper)
 
 

@@ -14,7 +14,7 @@ from models.tasks import CLICK_TASK
 from streams.examples.attribution import act, show
 from streams.examples.label_windows import next_deadline_ms
 from streams.examples.slates import Slate, Waiting, slate_key
-from streams.features.capture import CLICK_LOGIT
+from streams.features.item_features import CLICK_LOGIT
 from streams.features.user_state import AFFINITY_WEIGHT, Answers
 from streams.worker.moment import Moment
 from streams.worker.outputs import Forgotten, Trigger

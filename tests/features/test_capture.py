@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.features.capture import Captured, Request, capture, capture_items, capture_user
+from streams.features.capture import Captured, Request, capture, capture_user
+from streams.features.item_features import capture_items
 from streams.features.items import ItemTable
 from streams.features.user_record import encode_user
 from streams.features.user_state import UserState

@@ -40,7 +40,7 @@ def logit(p_N: Float32) -> Float32:
 
 
 def predicted(serving: Serving, tasks: Sequence[RankTask]) -> list[dict[str, Float32]]:
-    return [scored.predictions for scored in serving.score(tasks, ITEMS)]
+    return serving.score(tasks, ITEMS).predictions
 
 
 def test_without_a_model_the_click_rate_is_the_prediction_and_other_tasks_have_none() -> None:
@@ -62,7 +62,7 @@ def test_every_task_of_the_model_is_predicted_for_every_item() -> None:
     assert [{name: len(values) for name, values in p.items()} for p in predictions] == [
         dict.fromkeys(TASK_NAMES, 5), dict.fromkeys(TASK_NAMES, 0), dict.fromkeys(TASK_NAMES, 2)
     ]  # fmt: skip
-    assert scorer.serving.score([], ITEMS) == []
+    assert scorer.serving.score([], ITEMS).predictions == []
     assert {len(values) for values in predicted(scorer.serving, [tasks[1]])[0].values()} == {0}
 
 
@@ -90,24 +90,23 @@ def test_a_version_is_swapped_for_the_next_batch_and_a_batch_keeps_its_version()
     assert len(set(first.tolist())) == 4
 
 
-def test_own_lists_are_raised_while_exploring_and_no_others() -> None:
-    """A user without answers is all uncertain; a row that was answered is less so than one that was not."""
+def test_rows_that_were_answered_are_less_uncertain_than_others() -> None:
     scorer = Scorer(RankingSettings())
-    scorer.swap(loaded_model())
     user = UserState("u")
     user.add_answers(Answers("s", "home", 1000, ITEMS.slots(IDS[:4]).tolist(), [0] * 4, [-1.0] * 4))
     own = rank_task(ITEMS, IDS[:6], seed=1, is_own=True)
     tasks = [own, rank_task(ITEMS, IDS[:3], seed=2), replace(own, history=capture_history(user, 1000))]
-    plain = scorer.serving.score(tasks, ITEMS)
-    found = scorer.serving.score(tasks, ITEMS, is_exploring=True)
-    assert [scored.raised is None for scored in plain] == [True, True, True]
-    assert [scored.raised is None for scored in found] == [False, True, False]
-    for one, other in zip(plain, found, strict=True):
-        for name, values in one.predictions.items():
-            np.testing.assert_allclose(other.predictions[name], values, rtol=1e-5)
-    gains = [logit(scored.raised["click"]) - logit(scored.predictions["click"]) for scored in found if scored.raised]
-    assert (np.abs(gains[0]) > np.abs(gains[1])).all()
-    assert np.abs(gains[1][:4]).max() < np.abs(gains[1][4:]).min()
+    rows = [np.arange(6), np.arange(0), np.arange(6)[::-1]]
+    assert scorer.serving.score(tasks, ITEMS).raised(rows) is None
+    scorer.swap(loaded_model())
+    scored = scorer.serving.score(tasks, ITEMS)
+    raised = scored.raised(rows)
+    assert raised is not None
+    assert [len(found["click"]) for found in raised] == [6, 0, 6]
+    of_nobody = np.abs(logit(raised[0]["click"]) - logit(scored.predictions[0]["click"]))
+    of_user = np.abs(logit(raised[2]["click"])[::-1] - logit(scored.predictions[2]["click"]))
+    assert (of_nobody > of_user).all()
+    assert of_user[:4].max() < of_user[4:].min()
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])

@@ -10,7 +10,7 @@ from streams.ranking.thompson import MAX_CONTENDERS, MAX_RATIO, Contest, Uncerta
 
 
 def contest_of(values: list[float], deviations: list[float]) -> Contest:
-    return Uncertainty(np.array(values), np.array(deviations)).contest(list(range(len(values))))
+    return Uncertainty(np.array(values), np.array(deviations)).contest(range(len(values)), set(range(len(values))))
 
 
 def chances_of_all(contest: Contest) -> list[float]:
@@ -79,5 +79,5 @@ def test_where_nothing_is_uncertain_the_draw_is_even() -> None:
 
 def test_a_contest_is_among_those_asked_for() -> None:
     known = Uncertainty(np.array([4.0, 3.0, 2.0, 1.0]), np.array([0.0, 1.0, 0.5, 0.5]))
-    assert known.contest([1, 3]) == Contest([1, 3], [3.0, 1.0], [1.0, 0.5])
-    assert known.contest([0]) == Contest((0,), [], [])
+    assert known.contest([1, 3], {1, 3}) == Contest([1, 3], [3.0, 1.0], [1.0, 0.5])
+    assert known.contest([0], {0}) == Contest((0,), [], [])

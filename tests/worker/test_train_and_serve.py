@@ -53,10 +53,10 @@ def test_a_list_scored_and_its_example_predicted_are_the_same(
 
     of_slate = {entry.slate.slate_id: entry for entry in entries}
     asked = [due.task for due in outputs.ranks if due.task.cause == "request"][-100:]
-    for task, served in zip(asked, scorer.serving.score(asked, engine.state.items), strict=True):
+    for task, served in zip(asked, scorer.serving.score(asked, engine.state.items).predictions, strict=True):
         batch = to_batch([of_slate[task.slate_id]], schema, tasks).batch
         assert task.user_U.tolist() == batch.user_SU[0].tolist()
         assert len(task.history.answer_A) == batch.history.answer_SA.shape[1] > 0
         expected = ranker.predict(batch)
-        for name, values in served.predictions.items():
+        for name, values in served.items():
             np.testing.assert_allclose(values, expected[name].numpy(), rtol=1e-4, atol=1e-6)
