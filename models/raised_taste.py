@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from models.predictions import as_predictions
-from models.ranker import PreparedRows, Ranker
+from models.prepared_rows import PreparedRows
+from models.ranker import Ranker
 
 __all__ = ["predict_raised"]
 

@@ -7,7 +7,6 @@ first layer, where it costs nothing.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +25,7 @@ from models.ordinal import OrdinalScale
 from models.position import NUM_KINDS, PositionLogit
 from models.precision import full_precision
 from models.predictions import as_predictions
+from models.prepared_rows import PreparedRows, Rows
 from models.ranker_config import RankerConfig
 from models.row_learning import learn_rows
 from models.row_scoring import FoldedWeights, score_rows
@@ -38,19 +38,8 @@ __all__ = ["TASTE", "Ranker"]
 
 # Of every output until the first labels come: a rate of .05.
 START_LOGIT = math.log(0.05 / 0.95)
-# Inputs of the first layer: the items' part and the pairs'.
-Rows = tuple[Tensor, Tensor]
 # Name of the taste layer's own click logit among those of the tasks, while learning.
 TASTE = "taste"
-
-
-class PreparedRows(NamedTuple):
-    """Rows of a batch before the net. `taste`: what the users like; None where nothing is known of anyone."""
-
-    inputs: RankerInputs
-    side: ItemSide
-    taste: TasteState | None
-    rows: Rows
 
 
 class Ranker(nn.Module):

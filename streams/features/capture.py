@@ -15,8 +15,9 @@ from streams.features.decay import decay_to
 from streams.features.item_features import CLICK_LOGIT, capture_items, smoothed_logit
 from streams.features.items import ItemTable
 from streams.features.user_state import SESSION_GAP_MS, UserState
+from streams.settings import CatalogueFields
 
-__all__ = ["Captured", "Request", "capture", "capture_user"]
+__all__ = ["Captured", "Request", "capture", "capture_user", "compile_capture"]
 
 Float32 = NDArray[np.float32]
 DISLIKE = EVENT_KINDS.index("dislike")
@@ -68,3 +69,9 @@ def capture_user(user: UserState, items: ItemTable, now_ms: int) -> Float32:
             [math.log1p(num_actions), math.log1p(idle_ms / 1000), math.sin(angle), math.cos(angle)],
         ]
     ).astype(np.float32)
+
+
+def compile_capture(fields: CatalogueFields) -> None:
+    """Have what is compiled at first use ready: seconds on a machine's first time, moments later."""
+    items = ItemTable(fields, 1)
+    capture(UserState(""), items, items.slots(["any"]), 0, Request())

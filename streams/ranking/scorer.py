@@ -19,8 +19,9 @@ from models.content import Content, value_code
 from models.explain import explain
 from models.feature_schema import EVENT_KINDS, FeatureSchema
 from models.inputs import History, RankerInputs
+from models.prepared_rows import PreparedRows
 from models.raised_taste import predict_raised
-from models.ranker import PreparedRows, Ranker
+from models.ranker import Ranker
 from models.tasks import CLICK_TASK
 from streams.features.catalogue import CatalogueColumns
 from streams.ranking.item_sides import ItemSides

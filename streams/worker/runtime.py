@@ -15,6 +15,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.clock import Clock
 from streams.errors import StateError
+from streams.features.capture import compile_capture
 from streams.features.feast_repo import prepare_repo
 from streams.features.feast_writer import FeatureRowWriter
 from streams.kafka.await_broker import await_broker
@@ -82,6 +83,7 @@ class WorkerRuntime:
     async def start(self, crash: Crash) -> None:
         """Bring everything up that the agents need. Raises BrokerUnreachableError, StateError."""
         await self._server.start()
+        await asyncio.to_thread(compile_capture, self.settings.catalogue)
         await await_broker(self.settings)
         await self._sender.start()
         repo = await asyncio.to_thread(prepare_repo, self.settings, self.settings.data_dir / "feature_repo")
