@@ -2,8 +2,8 @@
 
 Pure: times are arguments, in wall-clock milliseconds. The shed rule: a trigger that is older than `rerank_max_delay_s`
 (since its append) when it arrives here is dropped and counted, and so is one still not taken so long after its turn
-came. Under overload labels and requests go first, and the user's next action triggers again. Waiting for the interval
-is no delay: it never sheds.
+came. Under overload labels and requests go first, and the user's next action triggers again: nothing is due while
+events wait for longer than BEHIND_MS. Waiting for the interval is no delay: it never sheds.
 """
 
 import heapq
@@ -17,6 +17,8 @@ from streams.settings import RankingSettings
 __all__ = ["DueRerank", "RerankSchedule"]
 
 Key = tuple[str, str]
+# Events that came so late mean that more of them wait, and requests among them.
+BEHIND_MS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ class RerankSchedule:
         self._waiting: dict[Key, DueRerank] = {}
         self._turns: dict[str, list[tuple[int, int, DueRerank]]] = {"event": [], "model": []}
         self._num_turns = 0
+        self._behind_until_ms = 0
+
+    def chunk_taken(self, appended_at_ms: int, now_ms: int) -> None:
+        """Events were applied, the last of them appended then: late ones hold refreshes back until no more come."""
+        is_behind = now_ms - appended_at_ms > BEHIND_MS
+        self._behind_until_ms = now_ms + BEHIND_MS if is_behind else now_ms
 
     def trigger(self, user_id: str, surface: str, appended_at_ms: int, now_ms: int) -> None:
         """The user did something that makes the surface stale."""
@@ -68,6 +76,8 @@ class RerankSchedule:
     def due(self, now_ms: int, limit: int | None = None) -> list[DueRerank]:
         """Surfaces whose turn has come, at most `limit`; the rest stay due until they are too old."""
         found: list[DueRerank] = []
+        if now_ms < self._behind_until_ms:
+            return found
         for turns in self._turns.values():
             while turns and turns[0][0] <= now_ms and (limit is None or len(found) < limit):
                 due_at_ms, _, rerank = heapq.heappop(turns)

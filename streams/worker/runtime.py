@@ -200,6 +200,7 @@ class WorkerRuntime:
             self.metrics.chunk_s.labels("process").observe(self._clock.monotonic_s() - started_s)
             self.metrics.chunk_records.observe(len(records))
             self._num_events += len(records)
+            self._serving.schedule.chunk_taken(records[-1].timestamp, self._clock.now_ms())
             self._partitions.noted(number)
             self._take(partition, outputs, ack)
             await asyncio.sleep(0)
