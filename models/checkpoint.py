@@ -27,6 +27,7 @@ from models.checkpoint_errors import (
     TaskHashError,
     TornCheckpointError,
 )
+from models.checkpoint_limits import MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, check_size, read_file
 from models.feature_schema import FeatureSchema
 from models.ranker import Ranker
 from models.ranker_config import RankerConfig
@@ -96,18 +97,24 @@ def load(folder: Path, schema_hash: str, task_hash: str) -> LoadedCheckpoint:
                 "those that wrote it, or retrain from history: `freshrank trainer --bootstrap`"
             )
     try:
-        ranker = Ranker(
-            _config(manifest["config"]),
-            _schema(manifest["schema"]),
-            [task_from_json(task) for task in manifest["tasks"]],
-        )
+        ranker = _built(manifest, sum(tensor.numel() for tensor in tensors.values()))
         ranker.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, MemoryError, OverflowError, TypeError, ValueError, RuntimeError) as error:
         raise ForeignCheckpointError(
             f"checkpoint {folder}: does not describe a ranker of this code ({error}); "
             "deploy the code that wrote it, or retrain"
         ) from error
     return LoadedCheckpoint(ranker.requires_grad_(requires_grad=False).eval(), manifest)
+
+
+def _built(manifest: Mapping[str, Any], num_weights: int) -> Ranker:
+    """The ranker that the manifest describes, once it is known to be what its hashes say and no larger than it came."""
+    config, schema = _config(manifest["config"]), _schema(manifest["schema"])
+    tasks = [task_from_json(task) for task in manifest["tasks"]]
+    if (schema.hash, hash_of_tasks(tasks)) != (manifest["schema_hash"], manifest["task_hash"]):
+        raise ValueError("features and tasks are not those of its hashes")
+    check_size(config, schema, len(tasks), num_weights)
+    return Ranker(config, schema, tasks)
 
 
 def write_tensors(folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -135,16 +142,16 @@ def write_tensors(folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[st
 def read_tensors(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `write_tensors` wrote, verified byte by byte; raises CheckpointError. Says nothing of schema and tasks."""
     manifest = _read_manifest(folder)
-    facts = manifest["files"][WEIGHTS]
+    facts = _facts_of_weights(folder, manifest)
     try:
-        packed = (folder / WEIGHTS).read_bytes()
+        packed = read_file(folder / WEIGHTS, MAX_WEIGHTS_BYTES)
     except OSError as error:
         raise TornCheckpointError(
             f"checkpoint {folder}: {WEIGHTS} cannot be read ({error}); remove the folder"
         ) from error
-    if len(packed) != facts["size_bytes"]:
+    if len(packed) != facts.get("size_bytes"):
         raise TornCheckpointError(
-            f"checkpoint {folder}: {WEIGHTS} has {len(packed)} of {facts['size_bytes']} bytes; remove the folder"
+            f"checkpoint {folder}: {WEIGHTS} has {len(packed)} of {facts.get('size_bytes')} bytes; remove the folder"
         )
     found = hashlib.sha256(packed).hexdigest()
     if found != facts["sha256"]:
@@ -154,20 +161,30 @@ def read_tensors(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     try:
         return safetensors.torch.load(packed), manifest
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise ForeignCheckpointError(
             f"checkpoint {folder}: {WEIGHTS} is not safetensors ({error}); remove the folder"
         ) from error
+
+
+def _facts_of_weights(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    files = manifest.get("files")
+    facts = files.get(WEIGHTS) if isinstance(files, dict) else None
+    if not isinstance(facts, dict) or not isinstance(facts.get("sha256"), str):
+        raise ForeignCheckpointError(
+            f"checkpoint {folder}: {MANIFEST} names no {WEIGHTS} with its sha256; deploy the code that wrote it"
+        )
+    return facts
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise MissingCheckpointError(f"checkpoint {folder}: no such folder; check the path in the announcement")
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = json.loads(read_file(folder / MANIFEST, MAX_MANIFEST_BYTES))
     except FileNotFoundError as error:
         raise TornCheckpointError(f"checkpoint {folder}: no {MANIFEST}; remove the folder") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TornCheckpointError(
             f"checkpoint {folder}: {MANIFEST} cannot be read ({error}); remove the folder"
         ) from error
