@@ -6,21 +6,25 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from streams.errors import InputFileError
 
-__all__ = ["STDIN", "LogFile"]
+__all__ = ["MAX_LINE_BYTES", "STDIN", "LogFile"]
 
 STDIN = "-"
+# No line of a log comes near it; a file without line ends, or what a small gzip unpacks to, must not fill the memory.
+MAX_LINE_BYTES = 16 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
 class LogFile:
     """Iterate for (number from 1, bytes) of each line that is not blank, without its line end.
 
-    Raises InputFileError while iterating, when the file cannot be read or its compression is damaged.
+    Raises InputFileError while iterating, when the file cannot be read, its compression is damaged, or a line is
+    beyond all measure.
     """
 
     def __init__(self, source: str | Path) -> None:
@@ -41,7 +45,7 @@ class LogFile:
         number = 0
         with ExitStack() as stack:
             try:
-                for number, line in enumerate(self._opened(stack), start=1):
+                for number, line in enumerate(self._lines(self._opened(stack)), start=1):
                     if stripped := line.strip():
                         yield number, stripped
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -54,6 +58,17 @@ class LogFile:
                     f"{self.source}: cannot be read ({error.strerror or error}); "
                     "name a readable file, or - for standard input"
                 ) from error
+
+    def _lines(self, file: BinaryIO) -> Iterator[bytes]:
+        for number in count(1):
+            line = file.readline(MAX_LINE_BYTES + 1)
+            if len(line) > MAX_LINE_BYTES:
+                raise InputFileError(
+                    f"{self.source}: line {number} has more than {MAX_LINE_BYTES} bytes; needed one JSON object a line"
+                )
+            if not line:
+                return
+            yield line
 
     def _opened(self, stack: ExitStack) -> BinaryIO:
         if str(self.source) == STDIN:

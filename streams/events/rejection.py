@@ -40,7 +40,8 @@ EXPLANATIONS: dict[Reason, str] = {
     "wrong_type": "A field has another JSON type than the contract says; a number in quotes and null are such cases.",
     "impossible_value": "A value cannot be true: negative, not finite, empty, or beyond its limit.",
     "id_too_long": "An id has more than 256 bytes of UTF-8. Send a hash of it.",
-    "too_many_items": "A list has more than 500 items. Send what is seen in several events of the same slate_id.",
+    "too_many_items": "A list or map has too many entries: 500 items, 64 of a context, 256 fields, 4,096 numbers. Send "
+    "what is seen in several events of the same slate_id.",
     "time_too_far_ahead": "The event time lies more than a day after Kafka received it. Correct the sender's clock; "
     "occurred_at_ms counts milliseconds.",
     "time_too_old": "The event time lies before the year 2000: a clock that was never set, or seconds sent as "
@@ -60,7 +61,7 @@ _FREE_MAPS = {
     "context": "must be a string, a number, true, false or null",
     "fields": "must be a string, a number or a list of them",
 }
-_NOT_IDS = ("query", "context", "fields")
+_NOT_IDS = ("query", "context", "fields", "title", "text")
 _SHOWN_CHARS = 80
 # Of a list or a map that fills its record only the beginning is written out: all of it takes 100 ms.
 _BEGINNING = reprlib.Repr()

@@ -11,9 +11,12 @@ from typing_extensions import TypedDict
 
 from streams.events.field_types import (
     MAX_DWELL_S,
+    MAX_FIELDS,
     MAX_ID_BYTES,
     MAX_ITEMS,
+    MAX_RECORD_BYTES,
     MAX_SAFE_INT,
+    MAX_TEXT_CHARS,
     Amount,
     Context,
     EventId,
@@ -216,12 +219,12 @@ class CatalogueItem(TypedDict):
 
     item_id: ItemId
     kind: NotRequired[Annotated[Literal["product", "coupon", "ad"], Field(description="left out means product")]]
-    title: NotRequired[str]
+    title: NotRequired[Annotated[str, Field(max_length=MAX_TEXT_CHARS)]]
     category: NotRequired[Id]
     brand: NotRequired[Id]
     tags: NotRequired[Annotated[list[Id], Field(max_length=MAX_ITEMS, fail_fast=True)]]
     price: NotRequired[Amount]
-    text: NotRequired[str]
+    text: NotRequired[Annotated[str, Field(max_length=MAX_RECORD_BYTES)]]
     vector: NotRequired[Vector]
     image_vector: NotRequired[Vector]
     in_stock: NotRequired[Annotated[bool, Field(description="left out means true")]]
@@ -229,6 +232,10 @@ class CatalogueItem(TypedDict):
     fields: NotRequired[
         Annotated[
             dict[Annotated[str, Field(min_length=1, max_length=MAX_ID_BYTES)], FieldValue],
-            Field(fail_fast=True, description="any further field: a string, a number or a list of them"),
+            Field(
+                max_length=MAX_FIELDS,
+                fail_fast=True,
+                description="any further field: a string, a number or a list of them",
+            ),
         ]
     ]

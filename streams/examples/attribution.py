@@ -11,7 +11,7 @@ from models.tasks import Task
 from streams.examples.label_plan import LabelPlan
 from streams.examples.slates import Slate, Waiting
 
-__all__ = ["ShownNow", "act", "show"]
+__all__ = ["MAX_SLATE_ITEMS", "ShownNow", "act", "show"]
 
 # Actions kept for a slate not seen yet; a flood beyond it is not worth remembering.
 MAX_WAITING = 200

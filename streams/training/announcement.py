@@ -1,7 +1,7 @@
 """The record on `model-updates`: which version is to serve, where it lies, and why."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 import msgspec
@@ -40,6 +40,13 @@ class Announcement(msgspec.Struct, kw_only=True, frozen=True):
     published_at_ms: int
     cause: Cause
     before: list[str] = []
+
+    def __post_init__(self) -> None:
+        """A relative location is one name. Who may write here may name any folder: nothing in it can run."""
+        for location in (self.location, *self.before):
+            path = PurePath(location)
+            if "\0" in location or ".." in path.parts or not (path.is_absolute() or len(path.parts) == 1):
+                raise ValueError(f"location: found {location[:200]!r}, must be a folder's name, or absolute")
 
 
 def announcement_of(

@@ -11,7 +11,9 @@ import msgspec
 
 from models.content import VALUE_BITS
 from models.feature_schema import EVENT_KINDS, FeatureSchema
+from streams.events.field_types import MAX_ITEMS
 from streams.events.rejection import Rejected
+from streams.examples.attribution import MAX_SLATE_ITEMS
 from streams.examples.records import Example, Forget, Labels, Shown, decode_codes, decode_record
 from streams.features.catalogue import KINDS
 from streams.features.user_state import MAX_ACTIONS, MAX_ANSWERS
@@ -49,7 +51,9 @@ def _problem(record: Example, schema: FeatureSchema) -> str:
 def _labels_problem(labels: Labels) -> str:
     censored = labels.items if labels.censored is None else labels.censored
     lengths = sorted({len(labels.items), len(labels.values), len(censored)})
-    return f"items, values, censored: found lengths {lengths}, must be equal" if len(lengths) > 1 else ""
+    if len(lengths) > 1:
+        return f"items, values, censored: found lengths {lengths}, must be equal"
+    return _too_many(lengths[0], MAX_SLATE_ITEMS)
 
 
 def _shown_problem(shown: Shown, schema: FeatureSchema) -> str:
@@ -57,6 +61,8 @@ def _shown_problem(shown: Shown, schema: FeatureSchema) -> str:
     lengths = sorted({num_rows, len(shown.positions), len(shown.kinds)})
     if len(lengths) > 1 or not num_rows:
         return f"items, positions, kinds: found lengths {lengths}, must be equal and not 0"
+    if problem := _too_many(num_rows, MAX_ITEMS):
+        return problem
     unknown = set(shown.kinds) - set(KINDS)
     if unknown:
         return f"kinds: found {min(unknown)!r}, must be one of {', '.join(KINDS)}"
@@ -67,6 +73,10 @@ def _shown_problem(shown: Shown, schema: FeatureSchema) -> str:
     sizes = {"user": len(schema.user), "item": num_rows * len(schema.item), "cross": num_rows * len(schema.cross)}
     problems = (_array_problem(name, getattr(shown, name), num_values) for name, num_values in sizes.items())
     return next(filter(None, problems), "") or _content_problem(shown, schema) or _history_problem(shown)
+
+
+def _too_many(found: int, allowed: int) -> str:
+    return f"items: found {found}, must be at most {allowed}" if found > allowed else ""
 
 
 def _content_problem(shown: Shown, schema: FeatureSchema) -> str:

@@ -1,12 +1,13 @@
 import gzip
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from streams.errors import InputFileError
-from streams.events.log_file import LogFile
+from streams.events.log_file import MAX_LINE_BYTES, LogFile
 
 
 def test_lines_are_numbered_from_one_and_blank_ones_left_out(tmp_path: Path) -> None:
@@ -46,6 +47,16 @@ def test_a_gzip_file_with_damaged_bytes_is_an_error(tmp_path: Path) -> None:
     file.write_bytes(whole)
     with pytest.raises(InputFileError, match="breaks off after line"):
         list(LogFile(file))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_line_without_end_is_an_error_and_not_read_whole(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    file = tmp_path / "log.jsonl"
+    file.write_bytes(pack(b"one\n" + b" " * (MAX_LINE_BYTES + 1)))
+    lines = iter(LogFile(file))
+    assert next(lines) == (1, b"one")
+    with pytest.raises(InputFileError, match=r"line 2 has more than 16777216 bytes; needed one JSON object a line"):
+        next(lines)
 
 
 @pytest.mark.parametrize(("name", "why"), [("none.jsonl", "No such file"), (".", "Is a directory")])

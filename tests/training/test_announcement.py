@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ def test_a_version_of_our_own_is_named_relative_to_the_models_folder(settings: S
 def test_a_version_elsewhere_is_named_whole(settings: Settings, tmp_path: Path) -> None:
     made = announcement_of(settings, 7, tmp_path / "shared" / "000007", cause="promote", published_at_ms=5)
     assert made.location == str(tmp_path / "shared" / "000007")
+
+
+@pytest.mark.parametrize("location", ["../7", "7/../../etc", "a/b", "", "/models/../etc", "7\0"])
+@pytest.mark.parametrize("is_before", [False, True])
+def test_a_location_that_leads_elsewhere_is_refused(settings: Settings, location: str, *, is_before: bool) -> None:
+    made = announcement_of(settings, 7, settings.data_dir / "models" / "000007", cause="round", published_at_ms=5)
+    fields = json.loads(encode_announcement(made)) | ({"before": [location]} if is_before else {"location": location})
+    with pytest.raises(ValueError, match="must be a folder's name, or absolute"):
+        decode_announcement(json.dumps(fields).encode())
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[1]", b'{"version": "one"}'])

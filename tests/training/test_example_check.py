@@ -95,6 +95,8 @@ def test_what_is_no_record_is_refused_with_a_reason(raw: bytes | None, reason: s
         (FULL, {"actions": PastActions(["x"] * 51, [1] * 51, "")}, "actions: found 51 items and 51 marks, "),
         (FULL, {"actions": PastActions(["x"], [6], ONE)}, "actions: found mark 6, must be from 0 to 5"),
         (FULL, {"actions": PastActions(["x"], [1], "?")}, "ages of actions: not base64 "),
+        (shown("s", "a" * 501), {}, "items: found 501, must be at most 500"),
+        (labels("s", "click", {f"i{n}": 0 for n in range(2001)}), {}, "items: found 2001, must be at most 2000"),
         (labels("s", "click", {"a": 1}), {"values": [1, 0]}, "items, values, censored: found lengths [1, 2], "),
         (labels("s", "dwell", {"a": 1}), {"censored": []}, "items, values, censored: found lengths [0, 1], "),
     ],
