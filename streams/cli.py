@@ -12,6 +12,7 @@ from streams.commands.broker import broker
 from streams.commands.dead_letters import dead_letters
 from streams.commands.demo import demo
 from streams.commands.evaluate import evaluate
+from streams.commands.forget import forget
 from streams.commands.lag import lag
 from streams.commands.models import models
 from streams.commands.rank import rank
@@ -32,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # tracebacks with local variables would show secrets
 )
-for command in (up, demo, broker, worker, trainer, topics, validate, replay, evaluate, rank, lag):
+for command in (up, demo, broker, worker, trainer, topics, validate, replay, evaluate, rank, lag, forget):
     app.command()(command)
 app.add_typer(models, name="models")
 app.command("dead-letters")(dead_letters)

@@ -27,9 +27,15 @@ class TopicSpec:
 
 def topic_specs(settings: Settings) -> dict[str, TopicSpec]:
     """All topics by short name. Every partitioned topic has the same number of partitions."""
-    days = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)}
-    forever = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
-    expiring = {"cleanup.policy": "compact,delete", "retention.ms": str(30 * DAY_MS)}
+    # A segment that is still written to is neither deleted nor compacted: without a limit of its age, what must go
+    # would stay twice as long, and on a quiet topic for ever.
+    days = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS), "segment.ms": str(DAY_MS)}
+    forever = {
+        "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "max.compaction.lag.ms": str(DAY_MS)
+    }  # fmt: skip
+    expiring = {
+        "cleanup.policy": "compact,delete", "retention.ms": str(30 * DAY_MS), "max.compaction.lag.ms": str(DAY_MS)
+    }  # fmt: skip
     # LogAppendTime: a log from years ago must not fall to retention.
     shared = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_RECORD_BYTES)}
     many, one = settings.num_partitions, 1

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +166,33 @@ def test_groups_carry_the_prefix() -> None:
 def test_declared_fields_make_the_schema() -> None:
     schema = CatalogueFields(affinity=("maker",), numbers=("price", "size")).schema_
     assert (schema.affinity_fields, schema.number_fields) == (("maker",), ("price", "size"))
+
+
+def _fields(section: type[BaseModel], path: str = "") -> Iterator[tuple[str, object]]:
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _fields(kind, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", kind
+
+
+def test_what_may_hold_a_secret_has_the_type_that_hides_it() -> None:
+    may_hold = re.compile(r"password|secret|token|credential|connection_string")
+    found = {name: kind for name, kind in _fields(Settings) if may_hold.search(name)}
+    assert found == {"security.sasl_password": SecretStr, "feast.redis_connection_string": SecretStr}
+
+
+def test_settings_show_no_secret_however_they_are_printed() -> None:
+    settings = Settings(
+        security=KafkaSecurity(protocol="SASL_SSL", sasl_username="me", sasl_password=SecretStr("s3cret")),
+        feast=FeastSettings(redis_connection_string=SecretStr("r:6379,password=s3cret")),
+    )
+    shown = [
+        repr(settings),
+        str(settings),
+        f"{settings.security}",
+        settings.model_dump_json(),
+        str(settings.model_dump()),
+    ]
+    assert not any("s3cret" in text for text in shown)

@@ -37,6 +37,22 @@ def test_what_is_kept_follows_what_a_record_is() -> None:
     }
 
 
+def test_what_is_deleted_or_replaced_leaves_the_disk_within_a_day_of_its_time() -> None:
+    """Kafka leaves the segment that it writes to alone: only its age ends it."""
+    limits = ("segment.ms", "max.compaction.lag.ms")
+    found = {s: [name for name in limits if spec.config.get(name) == str(DAY_MS)] for s, spec in SPECS.items()}
+    assert found == {
+        "events": ["segment.ms"],
+        "catalogue": ["max.compaction.lag.ms"],
+        "item-counts": ["max.compaction.lag.ms"],
+        "state-changelog": ["max.compaction.lag.ms"],
+        "training-examples": ["segment.ms"],
+        "model-updates": ["max.compaction.lag.ms"],
+        "rankings": ["max.compaction.lag.ms"],
+        "dead-letters": ["segment.ms"],
+    }
+
+
 def test_every_topic_uses_append_time_and_takes_a_careless_record() -> None:
     found = {(spec.config["message.timestamp.type"], spec.config["max.message.bytes"]) for spec in SPECS.values()}
     assert found == {("LogAppendTime", str(2 << 20))}

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from streams.features.history_spool import Spool, left_spools, locked, spooled
 from streams.features.rows import JOIN_KEYS, Column, RowBatch
 
-__all__ = ["CREATED_AT", "EVENT_AT", "Erased", "History", "begin_history", "history_folder"]
+__all__ = ["CREATED_AT", "EVENT_AT", "Erased", "History", "begin_history", "history_folder", "num_rows_of"]
 
 EVENT_AT, CREATED_AT = "event_at", "created_at"
 _GONE, _UP_TO = "entity_id", "up_to_ms"
@@ -48,6 +48,13 @@ def begin_history(repo: Path, view: str, columns: Sequence[Column]) -> None:
     empty = folder / "part-0.parquet"
     if not empty.exists():
         _write_part(_schema(view, columns).empty_table(), empty, aside=repo / str(uuid.uuid4()))
+
+
+def num_rows_of(repo: Path, view: str, entity_id: str) -> int:
+    """How many rows of an entity the parts of a view hold, in any columns that it had. Reads a column of every part."""
+    parts = [str(part) for part in (repo / "history").glob(f"{view}-*/*.parquet")]
+    key = JOIN_KEYS[view]
+    return sum(pc.sum(pc.equal(pq.read_table(part, columns=[key])[key], entity_id)).as_py() or 0 for part in parts)
 
 
 class Erased(NamedTuple):
@@ -96,12 +103,14 @@ class History:
 
     def close(self) -> None:
         """Publish what there is, and stop."""
-        self.publish()
+        self._end_spool()
+        self._making.result()
         self._maker.shutdown()
 
     def begin_publish(self) -> "Future[None]":
         """Begin to make parts of the rows so far, and of spools that were left."""
         self._end_spool()
+        self._making = self._maker.submit(self._make_parts)
         return self._making
 
     def erase(self, up_to_ms: Mapping[str, int]) -> Erased:
@@ -111,10 +120,11 @@ class History:
         """
         gone = pa.table({_GONE: pa.array(up_to_ms, pa.string()), _UP_TO: pa.array(up_to_ms.values(), pa.int64())})
         # Before the parts: a spool that becomes a part meanwhile is looked at again.
-        is_whole = not any(_gone_rows(rows, self._view, gone).any() for rows in spooled(self._spools))
+        in_spools = (rows for folder in self._layouts(self._spools) for rows in spooled(folder))
+        is_whole = not any(_gone_rows(rows, self._view, gone).any() for rows in in_spools)
         num_erased = 0
-        with locked(self._spools / "erasing"):
-            for part in sorted(self._parts.glob("*.parquet")):
+        with locked(self._spools.parent / f"erasing-{self._view}"):
+            for part in sorted(part for folder in self._layouts(self._parts) for part in folder.glob("*.parquet")):
                 num_erased += self._erase_from(part, gone)
         return Erased(num_erased, is_whole)
 
@@ -133,11 +143,16 @@ class History:
             self._making = self._maker.submit(self._make_parts)
 
     def _make_parts(self) -> None:
-        for name, batches in left_spools(self._spools):
-            if batches:
-                # Named after its spool: made twice (killed before the spool was removed), a part replaces itself.
-                part = self._parts / f"part-{name}.parquet"
-                _write_part(pa.Table.from_batches(batches, self._schema), part, aside=self._spools / part.name)
+        for spools in self._layouts(self._spools):
+            for name, batches in left_spools(spools):
+                if batches:
+                    # Named after its spool: made twice (killed before the spool was removed), a part replaces itself.
+                    part = self._parts.parent / spools.name / f"part-{name}.parquet"
+                    _write_part(pa.Table.from_batches(batches), part, aside=spools / part.name)
+
+    def _layouts(self, folder: Path) -> list[Path]:
+        """This folder, and those of other columns that the view had before."""
+        return sorted(folder.parent.glob(f"{self._view}-*"))
 
 
 def _gone_rows(rows: pa.Table | pa.RecordBatch, view: str, gone: pa.Table) -> NDArray[np.bool_]:

@@ -27,6 +27,7 @@ __all__ = [
     "describe_topics",
     "repair_topics",
     "require_topics",
+    "topic_configs",
 ]
 
 
@@ -76,6 +77,15 @@ def describe_topics(settings: Settings) -> list[TopicState]:
     """All topics as they are, in flow order."""
     with admin_client(settings) as client:
         return _describe(client, settings)
+
+
+def topic_configs(settings: Settings) -> dict[str, dict[str, str]]:
+    """All settings of the topics that exist, by short name, as Kafka applies them."""
+    specs = topic_specs(settings)
+    with admin_client(settings) as client:
+        existing = [state.spec.name for state in _describe(client, settings) if not state.is_missing]
+        found = _found_config(client, existing)
+    return {short: found[spec.name] for short, spec in specs.items() if spec.name in found}
 
 
 def create_topics(settings: Settings) -> list[str]:

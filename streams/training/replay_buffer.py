@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from streams.examples.records import Example, Forget, Shown, decode_record
-from streams.training.appended_changes import forgotten, joined, slates_of
+from streams.training.appended_changes import forgotten, joined
 from streams.training.buffer_changes import BufferFacts, Changes, QueueRow, decode_head, encode
 from streams.training.buffer_database import BufferDatabase
 from streams.training.buffer_keys import CONTENT, META, QUEUE, TIME, head_key, part_key, queue_key, slate_key, time_of
@@ -181,10 +181,6 @@ class ReplayBuffer:
                     self._store.write(self._contents.expire(horizon_ms))
                     return num_dropped
                 self._commit(changes)
-
-    def slates_of(self, user_id: str) -> list[bytes]:
-        """Keys of all slates of a user, also of those that only have labels."""
-        return slates_of(self._store, user_id)
 
     def close(self) -> None:
         """Release the folder."""

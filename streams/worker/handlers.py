@@ -146,7 +146,7 @@ def on_forget(now: Moment, event: Mapping[str, Any]) -> None:  # noqa: ARG001 - 
     """Remove the user from the state; rows, lists and what the trainer holds follow."""
     surfaces = dict.fromkeys([*now.settings.ranking.surfaces, *now.user.surfaces])
     at_ms = now.state.forget(now.user, now.at_ms)
-    now.out.forgotten.append(Forgotten(now.user.user_id, tuple(surfaces), at_ms))
+    now.out.forget(Forgotten(now.user.user_id, tuple(surfaces), at_ms))
 
 
 def _visit(event: Mapping[str, Any]) -> str:

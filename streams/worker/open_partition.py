@@ -74,6 +74,11 @@ class OpenPartition:
         if ack is not None:
             self._unacked.append(ack)
 
+    @property
+    def under_way(self) -> list[asyncio.Task[None]]:
+        """Rankings being sent that no flush has waited for."""
+        return list(self._sending)
+
     def wait_for(self, sending: asyncio.Task[None]) -> None:
         """A ranking is being sent: the next flush waits for it."""
         self._sending.append(sending)

@@ -62,6 +62,12 @@ class Outputs:
     forgotten: list[Forgotten] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
+    def forget(self, forgotten: Forgotten) -> None:
+        """The user is gone: lists that would be published for what came before are not made any more."""
+        self.ranks = [due for due in self.ranks if due.task.user_id != forgotten.user_id]
+        self.triggers = [trigger for trigger in self.triggers if trigger.user_id != forgotten.user_id]
+        self.forgotten.append(forgotten)
+
     def example(self, record: Shown | Labels) -> None:
         """Send a training record; both kinds are keyed by slate."""
         self.examples.append((record.slate_id.encode(), encode_record(record)))

@@ -69,13 +69,13 @@ class Serving:
                 self._metrics.expired.inc()
             else:
                 tasks.append((due.task, due.appended_at_ms))
-        for trigger in outputs.triggers:
-            self.schedule.trigger(trigger.user_id, trigger.surface, trigger.appended_at_ms, now_ms)
         for forgotten in outputs.forgotten:
             self.schedule.forget(forgotten.user_id)
-            # At once and before newer lists, as these may be of a user who comes back.
+            # Before newer lists, as these may be of a user who comes back, and after those that are under way.
             gone = tombstones(self._settings, forgotten)
-            partition.wait_for(asyncio.create_task(self._sender.send(gone)))
+            partition.wait_for(asyncio.create_task(self._retract(partition.under_way, gone)))
+        for trigger in outputs.triggers:
+            self.schedule.trigger(trigger.user_id, trigger.surface, trigger.appended_at_ms, now_ms)
         for start in range(0, len(tasks), MAX_BATCH):
             self._publish(partition, tasks[start : start + MAX_BATCH])
         self.refresh_due()
@@ -128,6 +128,10 @@ class Serving:
         records = ranking_records(self._settings, rankings)
         appended_ms = [at_ms for _, at_ms in tasks]
         partition.wait_for(asyncio.create_task(self._send(records, rankings, appended_ms)))
+
+    async def _retract(self, under_way: Sequence[asyncio.Task[None]], gone: Sequence[OutRecord]) -> None:
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._sender.send(gone)
 
     async def _send(
         self, records: Sequence[OutRecord], rankings: Sequence[Ranking], appended_ms: Sequence[int]

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from feast import FeatureStore
 
-from streams.features.history import History, history_folder
-from streams.features.rows import view_columns
+from streams.features.history import History, history_folder, num_rows_of
+from streams.features.history_spool import Spool
+from streams.features.rows import RowBatch, view_columns
 from tests.features.sample_rows import AFFINITY, START_MS, user_rows
 
 COLUMNS = view_columns("user_counters", AFFINITY)
@@ -167,6 +168,26 @@ def test_rows_of_a_user_who_came_back_stay(repo: Path, history: History) -> None
     history.publish()
     assert history.erase({"b": START_MS}) == (1, True)
     assert rows(repo) == [("b", 2)]
+
+
+def test_rows_of_columns_that_the_view_had_before_are_erased_too(repo: Path, history: History) -> None:
+    """Also those in a spool that nobody made a part of before the columns changed."""
+    before = view_columns("user_counters", (*AFFINITY, "colour"))
+    older = History(repo, "user_counters", before, max_rows=1, interval_s=60.0)
+    row = user_rows(["b"], [1])
+    colours = {"affinity_colour_values": [["red"]], "affinity_colour_weights": [[1.0]]}
+    older.add(RowBatch(row.view, row.entity_ids, row.event_at_ms, {**row.columns, **colours}), START_MS)
+    older.close()
+    made = (repo / history_folder("user_counters", before)).iterdir()
+    (part,) = [path for path in made if pq.read_metadata(path).num_rows]
+    table = pq.read_table(part)
+    spool = Spool(repo / "spool" / history_folder("user_counters", before).name, table.schema)
+    spool.write(table.to_batches()[0])
+    spool.close()
+    history.publish()
+    assert num_rows_of(repo, "user_counters", "b") == 2
+    assert history.erase({"b": START_MS}) == (2, True)
+    assert num_rows_of(repo, "user_counters", "b") == 0
 
 
 def test_erasing_is_not_done_while_another_process_holds_rows_in_its_spool(repo: Path, history: History) -> None:

@@ -121,3 +121,34 @@ async def test_another_process_can_ask_what_the_server_knows(tmp_path: Path) -> 
     assert status == {"role": "worker", "ready": True, "model_version": 3}
     assert sum_of(samples, "freshrank_rejects_total") == 3.0
     assert (read_status(server.url), read_samples(server.url), is_healthy(server.url)) == (None, [], False)
+
+
+async def _raw(url: str, request: bytes) -> bytes:
+    """The first line of the answer to bytes that no HTTP client would send."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request)
+    line = await reader.readline()
+    writer.close()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /status HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", b"400"),
+        (b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"POST /status HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", b"405"),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", b"400"),
+    ],
+    ids=["a long line", "a long header", "another path", "a body without end", "no HTTP"],
+)
+async def test_requests_beyond_all_measure_are_refused_and_the_server_goes_on(
+    tmp_path: Path, request_bytes: bytes, status: bytes
+) -> None:
+    async with Role(tmp_path).server as server:
+        refused = await _raw(server.url, request_bytes)
+        after, _ = await _get(f"{server.url}/status")
+
+    assert (refused.split()[1], after) == (status, 200)

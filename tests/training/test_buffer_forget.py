@@ -23,9 +23,9 @@ def test_nothing_of_the_user_is_left_and_others_stay(tmp_path: Path) -> None:
     put(buffer, *learnable("mine"), shown("mine", "cd", part=1), labels("never-shown", "click", {"a": 1}))
     put(buffer, shown("theirs", user_id="uu"), labels("theirs", "click", {"a": 1, "b": 0}, user_id="uu"))
     report = put(buffer, FORGET_U)
-    left = (report, queue(buffer), buffer.num_slates, buffer.num_new(0), buffer.slates_of("u"))
+    left = (report, queue(buffer), buffer.num_slates, buffer.num_new(0))
     buffer.close()
-    assert left == (AppendReport(1, 0, 0), [(2, "theirs", ("click",))], 1, 1, [])
+    assert left == (AppendReport(1, 0, 0), [(2, "theirs", ("click",))], 1, 1)
     assert b"mine" not in (rest := everything(tmp_path / "b"))
     assert b"never-shown" not in rest
 
@@ -49,7 +49,7 @@ def test_partitions_read_in_any_order_end_without_the_user(open_buffer: OpenBuff
     for partition, slate in ((1, "s1"), (0, "s0")):
         records = [*learnable(slate), FORGET_U]
         buffer.append(partition, list(enumerate(records)), len(records))
-    assert (queue(buffer), buffer.slates_of("u"), buffer.num_bytes) == ([], [], 0)
+    assert (queue(buffer), buffer.num_slates, buffer.num_bytes) == ([], 0, 0)
 
 
 def test_what_was_taken_in_stays_taken_in_after_a_restart(tmp_path: Path) -> None:

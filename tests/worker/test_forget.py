@@ -71,6 +71,17 @@ def test_a_user_who_came_back_can_be_forgotten_again(open_engine: Open, tmp_path
     assert ([gone.at_ms for gone in outputs.forgotten], left) == ([START_MS + 2000, START_MS + 4000], [])
 
 
+def test_a_list_asked_for_before_is_not_published_after_the_removal(open_engine: Open, tmp_path: Path) -> None:
+    """All in one chunk: lists are scored when its events are applied."""
+    engine, store = open_engine(tmp_path / "state")
+    asked = [event("rank", at_s, request_id=f"r{at_s}", surface="home") for at_s in (1, 3)]
+    log = [*BEFORE, asked[0], event("rank", 1, user_id="u2", request_id="other", surface="home"), event("forget", 2)]
+    outputs = engine.process(records([*log, asked[1], event("click", 3, item_id="i1")]))
+    store.close()
+    assert [due.task.slate_id for due in outputs.ranks] == ["other", "r3"]
+    assert len(outputs.triggers) == 1
+
+
 def test_others_are_not_touched(open_engine: Open, tmp_path: Path) -> None:
     engine, store = open_engine(tmp_path / "state")
     other = [one | {"user_id": "u10"} for one in BEFORE]

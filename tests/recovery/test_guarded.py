@@ -1,0 +1,85 @@
+"""A whole run on a Kafka with SCRAM over TLS and a Redis with a password over TLS; no secret is written anywhere."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from redis import Redis
+
+from streams.settings import Settings
+from tests.recovery.guarded import KAFKA_PASSWORD, REDIS_PASSWORD, Authority, guarded_kafka, guarded_redis
+from tests.recovery.role import Role
+from tests.recovery.runs import prepare, with_settings
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+ROOT = Path(__file__).parents[2]
+SECRETS = (KAFKA_PASSWORD, REDIS_PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    folder = tmp_path_factory.mktemp("guarded")
+    authority = Authority(folder)
+    with (
+        guarded_kafka(folder / "kafka", authority) as (address, security),
+        guarded_redis(folder, authority) as feast,
+    ):
+        settings = Settings(bootstrap_servers=address, security=security, feast=feast, data_dir=folder / "run")
+        yield with_settings(settings, 2)
+
+
+def freshrank(settings: Settings, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "streams.cli", *args],
+        capture_output=True, text=True, check=False, cwd=ROOT, env=settings.child_env(),
+    )  # fmt: skip
+
+
+def with_wrong_kafka_password(settings: Settings) -> Settings:
+    return settings.model_copy(
+        update={"security": settings.security.model_copy(update={"sasl_password": SecretStr("wr0ng-one")})}
+    )
+
+
+def test_a_wrong_password_ends_a_command_with_a_hint_and_is_not_shown(guarded: Settings) -> None:
+    done = freshrank(with_wrong_kafka_password(guarded), "lag")
+    assert done.returncode == 1
+    assert "user 'shop'; a refused user, password or certificate looks the same as no broker" in done.stderr
+    assert "wr0ng-one" not in done.stdout + done.stderr
+
+
+def test_an_authority_that_did_not_sign_is_refused(guarded: Settings, tmp_path: Path) -> None:
+    other = guarded.security.model_copy(update={"ssl_ca_file": Authority(tmp_path).ca_file})
+    done = freshrank(guarded.model_copy(update={"security": other}), "lag")
+    assert done.returncode == 1
+    assert "password or certificate" in done.stderr
+
+
+async def test_a_worker_whose_redis_refuses_it_ends_and_says_so_without_the_password(
+    guarded: Settings, tmp_path: Path
+) -> None:
+    text = guarded.feast.redis_connection_string.get_secret_value().replace(REDIS_PASSWORD, "wr0ng-two")
+    feast = guarded.feast.model_copy(update={"redis_connection_string": SecretStr(text)})
+    settings = guarded.model_copy(update={"feast": feast, "data_dir": tmp_path / "run", "topic_prefix": "wrong."})
+    await prepare(settings)
+    worker = Role("worker", settings)
+    worker.launch()
+    assert worker.ended() != 0
+    assert "wr0ng-two" not in worker.log
+    assert "password" in worker.log.lower()
+
+
+def test_redis_without_tls_or_password_is_no_way_in(guarded: Settings) -> None:
+    from redis.exceptions import AuthenticationError
+    from redis.exceptions import ConnectionError as NoRedis
+
+    text = guarded.feast.redis_connection_string.get_secret_value()
+    port = int(text.split(",")[0].split(":")[1])
+    ca_file = text.split("ssl_ca_certs=")[1].split(",")[0]
+    with pytest.raises(NoRedis):
+        Redis("127.0.0.1", port, password=REDIS_PASSWORD).ping()
+    with pytest.raises(AuthenticationError):
+        Redis("127.0.0.1", port, ssl=True, ssl_ca_certs=ca_file).ping()
