@@ -27,14 +27,12 @@ from streams.training.predicted_rows import PredictedBatch
 from streams.training.prediction_cells import RoundCells, round_cells
 from streams.training.progressive import progressive_metrics
 from streams.training.round_plan import first_labels, plan_round
+from streams.training.schedule import STEP_SLATES
 from streams.training.score_drift import score_drift
 from streams.training.user_cap import MIN_REPLAYED, cap_users
 
 __all__ = ["Learner", "Replay", "RoundReport"]
 
-# New slates per step, beside the replayed ones. RankLens, NDCG@10 and normalised entropy of the training lists' last
-# fifth: 16 a step .6409 and .7777, 8 a step .6415 and .7765.
-STEP_SLATES = 8
 Replay = Callable[[int, np.random.Generator], Sequence[ReadySlate]]
 
 
@@ -88,6 +86,7 @@ class _Round:
 
     rng: np.random.Generator
     replay: Replay
+    step_slates: int
     losses: list[dict[str, float]] = field(default_factory=list)
     seen: list[PredictedBatch] = field(default_factory=list)
     training: list[Evidence] = field(default_factory=list)
@@ -120,10 +119,15 @@ class Learner:
         """Another champion (None: there is none) is the one to beat: what was seen of the one before says nothing."""
         self.champion, self.to_beat, self.window = champion, to_beat, []
 
-    def run_round(self, entries: Sequence[ReadySlate], replay: Replay, number: int) -> RoundReport:
-        """Learn the entries (oldest first) and judge on the newest share of them. `replay` samples older slates."""
+    def run_round(
+        self, entries: Sequence[ReadySlate], replay: Replay, number: int, step_slates: int = STEP_SLATES
+    ) -> RoundReport:
+        """Learn the entries (oldest first), `step_slates` a step, and judge on the newest share of them.
+
+        `replay` samples older slates.
+        """
         steps_skipped = self.tuner.num_skipped
-        this = _Round(np.random.default_rng([self._settings.seed, number]), replay)
+        this = _Round(np.random.default_rng([self._settings.seed, number]), replay, step_slates)
         plan = plan_round(entries, self._settings.judge_frac, self._early)
         for ranker in (self.champion, self.former):
             if ranker is not None:
@@ -152,8 +156,8 @@ class Learner:
         )
 
     def _learn(self, slates: Sequence[ReadySlate], this: _Round) -> None:
-        for start in range(0, len(slates), STEP_SLATES):
-            of_step = slates[start : start + STEP_SLATES]
+        for start in range(0, len(slates), this.step_slates):
+            of_step = slates[start : start + this.step_slates]
             self._predict(first_labels(of_step, self._early), this)
             new = self._batch(of_step)
             this.num_skipped += new.num_skipped

@@ -19,6 +19,7 @@ from streams.training.learner import Learner, RoundReport
 from streams.training.registry import Registry
 from streams.training.replay_buffer import ReplayBuffer
 from streams.training.round_journal import RoundJournal
+from streams.training.schedule import step_slates
 from streams.training.succession import Succession
 from streams.training.trainer_state import RETRAIN, Progress, load_state, save_state
 
@@ -77,7 +78,8 @@ class Rounds:
         def replay(num: int, rng: np.random.Generator) -> Sequence[ReadySlate]:
             return self._buffer.sample(num, rng, cursor + 1)
 
-        report = self.learner.run_round(entries, replay, number)
+        steps = step_slates(self._settings.training, num_slates)
+        report = self.learner.run_round(entries, replay, number, steps)
         report, published = self.succession.after_round(report, number, published_at_ms)
         # Before the state: a kill in between repeats the round, and its later record counts.
         self._journal.write(report, number, published, published_at_ms)

@@ -1,8 +1,12 @@
-"""When a fine-tune round is due, and how many new slates it takes. Pure: times are arguments."""
+"""When a fine-tune round is due, how many new slates it takes, and in which steps. Pure: times are arguments."""
 
 from streams.settings import TrainingSettings
 
-__all__ = ["MIN_SLATES", "num_due"]
+__all__ = ["MIN_SLATES", "STEP_SLATES", "num_due", "step_slates"]
+
+# New slates per step, beside the replayed ones. RankLens, NDCG@10 and normalised entropy of the training lists' last
+# fifth: 16 a step .6409 and .7777, 8 a step .6415 and .7765.
+STEP_SLATES = 8
 
 # A round of a trainer that is behind takes this many times the usual number, so that it catches up.
 BACKLOG_FACTOR = 8
@@ -23,3 +27,12 @@ def num_due(settings: TrainingSettings, num_new: int, since_last_s: float) -> in
     if settings.round_interval_s is not None and has_enough and since_last_s >= settings.round_interval_s:
         return num_new
     return 0
+
+
+def step_slates(settings: TrainingSettings, num_slates: int) -> int:
+    """New slates a step, in a round of so many.
+
+    A trainer that is behind takes as many steps for a long round as for a usual one: a step of 64 slates costs little
+    more than one of 8, most of which is starting small operations. It learns each row less finely, and keeps up.
+    """
+    return STEP_SLATES * max(1, num_slates // settings.round_slates)

@@ -89,5 +89,5 @@ def test_a_faust_app_has_what_the_role_app_overrides(name: str) -> None:
 
 def test_streams_can_leave_acknowledging_to_us() -> None:
     assert {"noack", "events"} <= set(dir(faust.Stream)), (
-        "a Faust stream has no noack().events() any more: look at streams/worker/agents.py and streams/training/agents.py"
+        "a Faust stream has no noack().events() any more: look at agents.py in streams/worker and streams/training"
     )

@@ -173,3 +173,11 @@ def test_ids_and_attention_are_in_the_model_when_the_settings_say_so() -> None:
     learner = Learner(settings, SCHEMA, TASKS)
     report = learner.run_round(ready_slates(64), NOTHING, 1)
     assert report.num_steps_skipped == 0
+
+
+def test_longer_steps_are_fewer_and_learn_every_slate() -> None:
+    learner = new_learner()
+    report = learner.run_round(ready_slates(128, 0), NOTHING, 1, step_slates=64)
+    num_learned = report.num_slates - report.num_judged
+    assert report.num_slates == 128
+    assert learner.tuner.num_steps == -(-num_learned // 64) + -(-report.num_judged // 64)

@@ -1,7 +1,7 @@
 import pytest
 
 from streams.settings import TrainingSettings
-from streams.training.schedule import num_due
+from streams.training.schedule import num_due, step_slates
 
 TIMED = TrainingSettings(round_slates=256, round_interval_s=10.0)
 BY_ROWS = TrainingSettings(round_slates=64, round_interval_s=None)
@@ -30,3 +30,13 @@ def test_a_round_is_due_by_new_slates_or_by_time(
     settings: TrainingSettings, num_new: int, since_last_s: float, expected: int
 ) -> None:
     assert num_due(settings, num_new, since_last_s) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "num_slates", "expected"),
+    [(TIMED, 32, 8), (TIMED, 511, 8), (TIMED, 512, 16), (TIMED, 2048, 64), (BY_ROWS, 64, 8)],
+)
+def test_a_round_of_a_trainer_that_is_behind_takes_longer_steps(
+    settings: TrainingSettings, num_slates: int, expected: int
+) -> None:
+    assert step_slates(settings, num_slates) == expected
