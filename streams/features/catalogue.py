@@ -131,6 +131,19 @@ class CatalogueColumns:
         self.is_known[slot] = False
         return slot
 
+    def take_over(self, other: "CatalogueColumns", slot: int) -> int:
+        """An item as another table describes it, with value ids of this one; returns its slot here."""
+        here = self.slot(other.item_ids[slot])
+        for name in COLUMNS:
+            if name != "place_of_slot":
+                getattr(self, name)[here] = getattr(other, name)[slot]
+        values = other.value_ids[slot].tolist()
+        self.value_ids[here] = [self.value_id(int(other.field_of[v]), other.values[v]) for v in values]
+        self.contents[here] = other.contents[slot]
+        if slot in other.texts:
+            self.texts[here] = other.texts[slot]
+        return here
+
     def _intern(self, item: Mapping[str, Any]) -> list[int]:
         ids: list[int] = []
         for index, name in enumerate(self.fields.affinity):

@@ -109,6 +109,10 @@ class ItemTable(CatalogueColumns):
         for slot in dropped.slots():
             self._sum(slot)
 
+    def assume_shown(self, num_impressions: int, num_clicks: int) -> None:
+        """Impressions and clicks of all items together, for a table that holds only some of them."""
+        self._num_impressions, self._num_clicks = num_impressions, num_clicks
+
     def _sum(self, slot: int) -> None:
         held = [(s, s.row_of[slot]) for s in self.sources if slot in s.row_of]
         before = self.totals[slot].copy()

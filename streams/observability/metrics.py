@@ -102,6 +102,8 @@ class WorkerMetrics:
         self.sheds = make.counter("sheds", "re-rankings given up under overload, by rule", "rule")
         self.shown = make.counter("shown", "shown records sent to training-examples")
         self.labels = make.counter("labels", "label records sent to training-examples", "task")
+        self.skew_lists = make.counter("skew_lists", "lists whose features were computed anew from records alone")
+        self.skewed = make.counter("skewed_values", "values of such lists that differed from those served", "feature")
         self.rebalances = make.counter("rebalances", "times partitions were assigned anew")
         self.models_refused = make.counter("models_refused", "announced models not loaded, by reason", "reason")
         self.restored = make.counter("restored_records", "state records read back from the changelog")
@@ -124,6 +126,7 @@ class WorkerMetrics:
         self.model_version = make.gauge("model_version", "version that scores now; 0: none yet")
         self.open_slates = make.gauge("open_slates", "shown slates with a label window open")
         self.state_bytes = make.gauge("state_bytes", "size of the state on disk")
+        self.skew = make.gauge("skew", "largest difference in the last list computed anew, by feature", "feature")
         self.partitions = make.gauge("partitions", "events partitions owned")
         self.ready = make.gauge("ready", "1 when the role is ready")
 

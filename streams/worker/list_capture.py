@@ -1,29 +1,37 @@
 """A list to score, made from the state as it is: candidates found or given, with their features."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.features.capture import Request, capture
+from streams.features.capture import Captured, Request, capture
 from streams.features.items import ItemTable
 from streams.features.user_history import capture_history
 from streams.features.user_state import UserState
 from streams.ranking.candidates import CandidateIndex
 from streams.ranking.task import RankTask
 
-__all__ = ["ListCapture"]
+__all__ = ["ListCapture", "Watch"]
 
+Watch = Callable[[UserState, ItemTable, NDArray[np.int32], int, Request, Captured], object]
 # An item shown so often without a click is left out of own lists for as long as the user's answers remember it.
 SHOWN_ENOUGH = 2
 
 
 class ListCapture:
-    """Makes scoring tasks from the state as it is."""
+    """Makes scoring tasks from the state as it is. `watch` is told of every capture, at its moment."""
 
-    def __init__(self, items: ItemTable, index: CandidateIndex) -> None:
-        self._items, self._index = items, index
+    def __init__(self, items: ItemTable, index: CandidateIndex, watch: Watch | None = None) -> None:
+        self._items, self._index, self._watch = items, index, watch
+
+    def captured(self, user: UserState, slots: NDArray[np.int32], now_ms: int, request: Request) -> Captured:
+        """Features of `slots` for a user as of now, as `capture` has them; whoever watches sees them."""
+        found = capture(user, self._items, slots, now_ms, request)
+        if self._watch is not None:
+            self._watch(user, self._items, slots, now_ms, request, found)
+        return found
 
     def own_list(
         self, user: UserState, *, slate_id: str, surface: str, cause: Literal["event", "request", "model"], k: int,
@@ -49,7 +57,7 @@ class ListCapture:
     def _task(
         self, user: UserState, slots: NDArray[np.int32], request: Request, *, now_ms: int, **named: Any
     ) -> RankTask:
-        captured = capture(user, self._items, slots, now_ms, request)
+        captured = self.captured(user, slots, now_ms, request)
         seen = seen_slots(user)
         return RankTask(
             user_id=user.user_id,

@@ -36,12 +36,13 @@ class PartitionSet:
         clock: Clock,
         *,
         knowledge: Knowledge,
+        lists: ListCapture,
         sender: RecordSender,
         rows: FeatureRowWriter,
     ) -> None:
         self._settings, self._clock, self._knowledge = settings, clock, knowledge
         self._sender, self._rows = sender, rows
-        self.lists = ListCapture(knowledge.items, knowledge.index)
+        self._lists = lists
         self.owned: dict[int, OpenPartition] = {}
         self._num_restored = 0
         self._last_record_s: dict[int, float] = {}
@@ -66,7 +67,7 @@ class PartitionSet:
             self._settings, number, self._knowledge.items, self._clock.now_ms()
         )
         self._num_restored += num_restored
-        engine = Partition(state, self._settings, self.lists)
+        engine = Partition(state, self._settings, self._lists)
         opened = OpenPartition(
             self._settings,
             self._clock,

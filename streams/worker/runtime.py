@@ -28,6 +28,7 @@ from streams.settings import Settings
 from streams.worker.counted import observe
 from streams.worker.history_erasure import HistoryErasure
 from streams.worker.knowledge import Knowledge
+from streams.worker.list_capture import ListCapture
 from streams.worker.model_follower import ModelFollower
 from streams.worker.open_partition import OpenPartition
 from streams.worker.outputs import Outputs, SourceRecord
@@ -35,6 +36,7 @@ from streams.worker.partition_set import PartitionSet
 from streams.worker.row_partitions import RowPartitions
 from streams.worker.sent_records import dead_letter, output_records, watermark
 from streams.worker.serving import Serving
+from streams.worker.skew_sampler import SkewSampler
 
 __all__ = ["WorkerRuntime"]
 
@@ -53,10 +55,13 @@ class WorkerRuntime:
         self.metrics = WorkerMetrics()
         self.knowledge = Knowledge(settings, clock)
         self._sender = RecordSender(settings)
+        watch = SkewSampler(settings.catalogue.schema_, clock, self.metrics).watch
+        self._lists = ListCapture(self.knowledge.items, self.knowledge.index, watch)
         self._serving = Serving(
             settings,
             clock,
             knowledge=self.knowledge,
+            lists=self._lists,
             sender=self._sender,
             metrics=self.metrics,
             partition_of=self._partition_of,
@@ -93,6 +98,7 @@ class WorkerRuntime:
             self.settings,
             self._clock,
             knowledge=self.knowledge,
+            lists=self._lists,
             sender=self._sender,
             rows=self._writer,
         )

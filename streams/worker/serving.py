@@ -47,6 +47,7 @@ class Serving:
         clock: Clock,
         *,
         knowledge: Knowledge,
+        lists: ListCapture,
         sender: RecordSender,
         metrics: WorkerMetrics,
         partition_of: Callable[[int], OpenPartition | None],
@@ -58,7 +59,7 @@ class Serving:
         self._rest_until_s = 0.0
         self._settings, self._clock, self._metrics = settings, clock, metrics
         self._knowledge, self._sender, self._partition_of = knowledge, sender, partition_of
-        self._lists = ListCapture(knowledge.items, knowledge.index)
+        self._lists = lists
 
     def take(self, partition: OpenPartition, outputs: Outputs) -> None:
         """Answer the requests of a chunk, and refresh what its events made stale and is due."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.examples.records import PastActions, PastAnswers, Shown, ShownContent, encode_array, encode_codes
 from streams.examples.slates import Slate
-from streams.features.capture import Captured, Request, capture
+from streams.features.capture import Captured, Request
 from streams.features.catalogue import KINDS
 from streams.features.items import ItemTable
 from streams.features.user_history import UserHistory, capture_history
@@ -25,7 +25,7 @@ ID_BYTES = 2 * 256 + 64
 def capture_shown(now: Moment, slate: Slate, slots: Sequence[int]) -> Captured:
     """Features of items of a slate, as its request had them."""
     request = Request(slate.query, slate.relevance)
-    return capture(now.user, now.state.items, np.array(slots, np.int32), now.at_ms, request)
+    return now.lists.captured(now.user, np.array(slots, np.int32), now.at_ms, request)
 
 
 def parts(items: ItemTable, slots: Sequence[int], captured: Captured) -> list[slice]:

@@ -100,6 +100,7 @@ def check(worker: WholeWorker, num: int, slowest_s: float) -> None:
     totals = dict(zip(TOTALS, items.totals[: items.n].sum(axis=0).tolist(), strict=True))
     for kind in ("view", "click", "cart", "order"):
         assert totals[f"{kind}s"] == worker.taken[kind], f"{kind}: {totals}, but {outcomes}"
+    assert list(worker.metrics.skewed.collect()[0].samples) == [], "features differ from those computed anew"
     for partition in worker.partitions:
         state = partition.engine.state
         assert len(state.deadlines) <= worker.settings.labels.open_slates_max

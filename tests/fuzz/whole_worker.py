@@ -25,6 +25,7 @@ from streams.worker.partition import Partition
 from streams.worker.partition_state import PartitionState
 from streams.worker.sent_records import output_records
 from streams.worker.serving import Serving
+from streams.worker.skew_sampler import SkewSampler
 from tests.fuzz.memory_kafka import MemoryKafka, MemoryRecord
 
 __all__ = ["WholeWorker", "fuzz_settings"]
@@ -49,11 +50,13 @@ class WholeWorker:
         self.metrics = WorkerMetrics()
         self.knowledge = Knowledge(settings, self.clock)
         self.rows = FeatureRowWriter(prepare_repo(settings, settings.data_dir / "repo"), settings, self.clock)
+        # Looks at a list of every chunk that moves the clock.
+        self.sampler = SkewSampler(settings.catalogue.schema_, self.clock, self.metrics, interval_s=0.05)
+        self.lists = ListCapture(self.knowledge.items, self.knowledge.index, self.sampler.watch)
         self.serving = Serving(
-            settings, self.clock, knowledge=self.knowledge, sender=self.kafka,  # type: ignore[arg-type]
+            settings, self.clock, knowledge=self.knowledge, lists=self.lists, sender=self.kafka,  # type: ignore[arg-type]
             metrics=self.metrics, partition_of=lambda number: self.partitions[number],
         )  # fmt: skip
-        self.lists = ListCapture(self.knowledge.items, self.knowledge.index)
         self.partitions = [self._open(number) for number in range(settings.num_partitions)]
         self.taken, self.reasons = Counter[str](), Counter[str]()
 

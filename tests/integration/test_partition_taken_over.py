@@ -11,6 +11,7 @@ from streams.kafka.admin import create_topics
 from streams.kafka.record_sender import RecordSender
 from streams.settings import Settings, WorkerSettings
 from streams.worker.knowledge import Knowledge
+from streams.worker.list_capture import ListCapture
 from streams.worker.partition_set import PartitionSet
 from tests.worker.event_log import START_MS, records
 
@@ -32,7 +33,14 @@ def views(num: int) -> list[Any]:
 def partitions_of(settings: Settings, worker: str, sender: RecordSender) -> PartitionSet:
     settings = settings.model_copy(update={"worker": WorkerSettings(instance_id=worker)})
     knowledge = Knowledge(settings, SystemClock())
-    return PartitionSet(settings, SystemClock(), knowledge=knowledge, sender=sender, rows=NoRows())
+    return PartitionSet(
+        settings,
+        SystemClock(),
+        knowledge=knowledge,
+        lists=ListCapture(knowledge.items, knowledge.index),
+        sender=sender,
+        rows=NoRows(),
+    )
 
 
 async def process(partitions: PartitionSet, events: Sequence[Any]) -> None:
