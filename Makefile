@@ -1,6 +1,6 @@
 # What a person runs. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos lint lock bench clean
+.PHONY: help setup demo test chaos fuzz lint lock bench bench-table clean
 
 # The first Python from 3.11 on; PYTHON=/path/to/python chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -9,10 +9,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
+# A peer that needs an older pydantic than we do has an environment of its own.
+QUIX := $(VENV)/quix
+QUIX_READY := $(QUIX)/.ready
+# A benchmark is what can write its result; BENCHMARKS="clients features" chooses some.
+BENCHMARKS := $(patsubst benchmarks/%.py,%,$(shell grep -l 'argument[^.]"--json"' benchmarks/*.py))
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Build .venv from the lock, and fetch the local Kafka once.
 
@@ -43,24 +48,33 @@ lint: $(READY) ## Check style and types.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-lock: ## Resolve both locks anew; ARGS=--upgrade takes newer versions.
+lock: ## Resolve all locks anew; ARGS=--upgrade takes newer versions.
 	rm -rf build/uv
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/python -m pip install --disable-pip-version-check --quiet uv
 	build/uv/bin/uv pip compile pyproject.toml --extra dev $(COMPILE) --output-file requirements.lock --quiet $(ARGS)
 	build/uv/bin/uv pip compile pyproject.toml --extra bench $(COMPILE) --constraint requirements.lock \
 		--output-file requirements-bench.lock --quiet $(ARGS)
+	build/uv/bin/uv pip compile --group quix $(COMPILE) --output-file requirements-quix.lock --quiet $(ARGS)
 
 $(BENCH_READY): $(READY) requirements-bench.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-bench.lock
 	@touch $@
 
-bench: $(BENCH_READY) ## Run the benchmarks; figures as JSON land in build/bench.
+$(QUIX_READY): $(READY) requirements-quix.lock
+	$(PYTHON) -m venv --clear $(QUIX)
+	$(QUIX)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-quix.lock
+	@touch $@
+
+bench: $(BENCH_READY) $(QUIX_READY) ## Run the benchmarks and write benchmarks/README.md; BENCHMARKS="clients features" chooses some.
 	@mkdir -p build/bench
-	@failed=; for file in $$(grep -l '__main__' benchmarks/*.py); do \
-		name=$$(basename $$file .py); \
+	@failed=; for name in $(BENCHMARKS); do \
 		$(BIN)/python -m benchmarks.$$name --json build/bench/$$name.json || failed="$$failed $$name"; \
-	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+	done; $(BIN)/python -m benchmarks.table || failed="$$failed table"; \
+	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+bench-table: $(READY) ## Write benchmarks/README.md from the results in build/bench.
+	$(BIN)/python -m benchmarks.table
 
 clean: ## Remove what runs and tools left behind; .venv stays.
 	rm -rf .freshrank build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -149,7 +149,7 @@ def main() -> None:
         "own": {name: found[name] for name in own},
         "peers": {name: found[name] for name in peers},
         "ratios": ratios({name: one["median_cpu_ms"] for name, one in found.items()}, own),
-        "goals": {f"{PEERS[0]}, fp32 / {name}": goal for name, goal in GOALS.items()},
+        "goals": {f"{PEERS[0]}, fp32 / {name}, fp32": goal for name, goal in GOALS.items()},
         "top_10_overlap_of_bf16_with_fp32": overlaps(own),
     }
     text = json.dumps(result, indent=2)
