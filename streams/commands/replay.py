@@ -1,6 +1,6 @@
 """`freshrank replay`: a log of events through the running system."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -10,7 +10,9 @@ __all__ = ["replay"]
 
 
 def replay(
-    file: Annotated[str, typer.Argument(help="Log of JSON lines, plain or gzip; - for standard input.")],
+    file: Annotated[
+        str | None, typer.Argument(help="Log of JSON lines, plain or gzip; - for standard input. None: --check alone.")
+    ] = None,
     *,
     log_format: Annotated[
         Literal["freshrank", "metarank"], typer.Option("--format", help="How the log is written.")
@@ -19,6 +21,9 @@ def replay(
     wait: Annotated[bool, typer.Option("--wait", help="Return when worker and trainer have consumed it all.")] = False,
     close_windows: Annotated[bool, typer.Option("--close-windows", help="End open label windows at the end.")] = False,
     send_invalid: Annotated[bool, typer.Option("--send-invalid", help="Send rejected lines too.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Then compare what the system made of its log with what its code makes now.")
+    ] = False,
     stall_s: Annotated[float, typer.Option(help="Give up waiting after so many seconds without a commit.")] = 120.0,
     bootstrap_servers: BootstrapServers = None,
     data_dir: DataDir = None,
@@ -29,29 +34,69 @@ def replay(
     import json
 
     from streams.clock import SystemClock
+    from streams.replay.check_job import check_run
     from streams.replay.job import ReplayJob, run_job
     from streams.replay.progress import ReplayProgress
+    from streams.replay.waiting import wait_until_consumed
 
-    settings = load_settings(bootstrap_servers=bootstrap_servers, data_dir=data_dir)
-    job = ReplayJob(
-        file=file,
-        log_format=log_format,
-        events_per_s=_events_per_s(speed),
-        should_wait=wait,
-        should_close_windows=close_windows,
-        should_send_invalid=send_invalid,
-        stall_s=stall_s,
+    if file is None and not check:
+        raise typer.BadParameter("found no FILE; needed a log to send, or --check alone", param_hint="FILE")
+    settings, clock = load_settings(bootstrap_servers=bootstrap_servers, data_dir=data_dir), SystemClock()
+    job = (
+        None
+        if file is None
+        else ReplayJob(
+            file=file,
+            log_format=log_format,
+            events_per_s=_events_per_s(speed),
+            should_wait=wait,
+            should_close_windows=close_windows,
+            should_send_invalid=send_invalid,
+            stall_s=stall_s,
+        )
     )
-    clock = SystemClock()
+
+    async def run(progress: ReplayProgress) -> dict[str, Any]:
+        figures = {} if job is None else await run_job(job, settings, clock, progress)
+        if not check:
+            return figures
+        await wait_until_consumed(settings, clock, progress, stall_s)
+        return figures | {"check": await check_run(settings, progress)}
+
     with ReplayProgress("replay", clock) as progress:
-        figures = asyncio.run(run_job(job, settings, clock, progress))
+        figures = asyncio.run(run(progress))
     if as_json:
         typer.echo(json.dumps(figures))
-        return
-    typer.echo(
-        f"{figures['events_sent']:,} events and {figures['items_sent']:,} items sent, "
-        f"{figures['events_rejected']:,} rejected, {figures['seconds']:.1f} s, {figures['events_per_s']:,.0f} events/s"
-    )
+    else:
+        _tell(figures)
+    if check and not figures["check"]["is_equal"]:
+        raise typer.Exit(1)
+
+
+def _tell(figures: dict[str, Any]) -> None:
+    if "events_sent" in figures:
+        typer.echo(
+            f"{figures['events_sent']:,} events and {figures['items_sent']:,} items sent, "
+            f"{figures['events_rejected']:,} rejected, {figures['seconds']:.1f} s, "
+            f"{figures['events_per_s']:,.0f} events/s"
+        )
+    if "check" in figures:
+        _tell_check(figures["check"])
+
+
+def _tell_check(found: dict[str, Any]) -> None:
+    """A line per feature and kind of result; live beside straight."""
+    for name, one in found["features"].items():
+        apart = (
+            "missing on one side" if one["max_difference"] is None else f"largest difference {one['max_difference']:g}"
+        )
+        typer.echo(f"{name:32} {one['equal']:>12,} of {one['values']:>12,} equal, {apart}")
+    for name in ("lists", "labels", "users", "item_totals"):
+        one = found[name]
+        first = f", first: {'; '.join(one['examples'])}" if one["examples"] else ""
+        typer.echo(f"{name:32} {one['equal']:>12,} equal, {one['live']:,} live, {one['straight']:,} straight{first}")
+    verdict = "equal" if found["is_equal"] else "not equal"
+    typer.echo(f"{verdict}: {found['events']:,} events, {found['items']:,} items, {found['partitions']} partitions")
 
 
 def _events_per_s(speed: str) -> float | None:
