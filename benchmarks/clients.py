@@ -38,7 +38,7 @@ from streams.topics import topic_specs
 __all__ = ["main"]
 
 NUM_EVENTS, NUM_RANKINGS, ROUNDS, SEED, START_MS = 200_000, 40_000, 3, 0, 1_750_000_000_000
-LIST_ITEMS, TASKS = 20, ("click", "dwell", "cart", "order", "dislike")
+LIST_ITEMS, SCORE_DIGITS, TASKS = 20, 8, ("click", "dwell", "cart", "order", "dislike")
 OURS, QUIX = "site client", "Quix Streams"
 PEERS = ("kafka-python", "confluent-kafka", QUIX)
 Figures = dict[str, float]
@@ -48,15 +48,13 @@ def rankings(topic: str, num: int) -> Iterator[BulkRecord]:
     """Lists of 20 items as the worker publishes them."""
     rng = np.random.default_rng(SEED)
     for number in range(num):
-        numbers, chances = rng.integers(0, 100_000, LIST_ITEMS).tolist(), rng.random((LIST_ITEMS, len(TASKS))).tolist()
+        numbers = rng.integers(0, 100_000, LIST_ITEMS).tolist()
+        chances = rng.random((LIST_ITEMS, len(TASKS))).round(SCORE_DIGITS).tolist()
         items = [
             RankedItem(
-                item_id=f"item-{item:06d}",
-                kind="product",
-                score=each[0],
-                predictions=dict(zip(TASKS, each, strict=True)),
+                item_id=f"item-{n:06d}", kind="product", score=row[0], predictions=dict(zip(TASKS, row, strict=True))
             )
-            for item, each in zip(numbers, chances, strict=True)
+            for n, row in zip(numbers, chances, strict=True)
         ]
         ranking = Ranking(
             slate_id=f"slate-{number:010d}", user_id=f"user-{number:06d}", surface="home", items=items, model_version=1,
@@ -64,7 +62,7 @@ def rankings(topic: str, num: int) -> Iterator[BulkRecord]:
             score_weights=dict.fromkeys(TASKS, 1.0),
         )  # fmt: skip
         key = ranking_key(ranking.user_id, ranking.surface).decode()
-        yield BulkRecord(topic, key, ranking.model_dump_json(exclude_none=True).encode())
+        yield BulkRecord(topic, key, ranking.model_dump_json().encode())
 
 
 async def fill(settings: Settings, records: list[BulkRecord]) -> None:

@@ -43,6 +43,7 @@ def ratio_plot(of: Sequence[Bar]) -> bytes:
         goals = [(bar.goal, place) for place, bar in enumerate(of) if bar.goal is not None]
         axes.plot([goal for goal, _ in goals], [place for _, place in goals], "|", color=GOAL, ms=12, mew=2)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_yticks(places, [f"{bar.name}  {bar.ratio:.3g}" for bar in of])
         axes.invert_yaxis()
         axes.axvline(1, color=RULE, lw=1)
