@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
-__all__ = ["redis_server"]
+__all__ = ["redis_server", "redis_version"]
 
 
 @contextmanager
@@ -30,3 +30,12 @@ def redis_server(folder: Path) -> Iterator[str | None]:
     finally:
         server.terminate()
         server.wait()
+
+
+def redis_version() -> dict[str, str]:
+    """The version of the installed server, by name; nothing when there is none."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        return {}
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    return {"redis-server": next((word[2:] for word in said.split() if word.startswith("v=")), said.strip())}
