@@ -51,7 +51,7 @@ class RoleApp(faust.App):
         """Let the agents finish, then stop the runtime; one that could not start has nothing to give back."""
         await super().on_stop()
         if self.has_started:
-            await self.runtime.stop()
+            await self.runtime.stop(self.consumer.stop)
 
 
 def _app(settings: Settings, group: str, instance_id: str) -> RoleApp:

@@ -22,8 +22,9 @@ __all__ = ["ChangelogWriter", "OutRecord", "RecordSender"]
 
 MAX_BATCH_BYTES = 256 << 10
 MAX_REQUEST_BYTES = 4 << 20
-# A transaction cut short by kill -9 blocks readers of its partition no longer than this.
-TRANSACTION_TIMEOUT_MS = 15_000
+# A worker that gets no processor for so long in the middle of a flush must start anew. Nobody waits for it meanwhile:
+# whoever takes the partition over ends the transaction of the writer before.
+TRANSACTION_TIMEOUT_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ class ChangelogWriter:
         except ProducerFenced as error:
             raise StateError(
                 f"partition {self._partition} of {self._topic} was taken over by another worker while this one was "
-                "away; nothing was overwritten: restart this worker, it will get its partitions anew"
+                f"away, or a flush took more than {TRANSACTION_TIMEOUT_MS // 1000} s; nothing was overwritten: restart "
+                "this worker, it will get its partitions anew"
             ) from error
         return ends[place]
 

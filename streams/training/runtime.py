@@ -95,9 +95,10 @@ class TrainerRuntime:
         self._is_ready = True
         self.metrics.ready.set(1)
 
-    async def stop(self) -> None:
-        """Let a running round end, then close everything."""
+    async def stop(self, leave_group: Callable[[], Awaitable[None]]) -> None:
+        """Leave the group, let a running round end, then close everything."""
         self._is_ready = False
+        await leave_group()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

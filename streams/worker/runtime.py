@@ -108,12 +108,14 @@ class WorkerRuntime:
         loops = (self._flush_loop, self._tick_loop, self._observe_loop, erasure.run)
         self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in loops]
 
-    async def stop(self) -> None:
-        """Flush, give everything back, disconnect."""
+    async def stop(self, leave_group: Callable[[], Awaitable[None]]) -> None:
+        """Flush, give everything back, leave the group: others go on from here. Then close what may take its time."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._partitions.close()
+        await self._rows.release_all()
+        await leave_group()
         await asyncio.to_thread(self._writer.close)
         await self._models.stop()
         await self.knowledge.stop()

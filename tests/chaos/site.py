@@ -20,7 +20,7 @@ from tests.worker.conftest import WINDOWS_S
 NUM_PARTITIONS = 4
 SESSION_S = 3.0
 WORKERS_MAX = 3
-TICK_S = 0.03
+TICK_S = 0.1
 READY_WITHIN_S = 120.0
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from streams.app import REBALANCE_TIMEOUT_S
 from streams.errors import StateError
-from streams.kafka.admin import create_topics
+from streams.kafka.admin import admin_client, create_topics
 from streams.kafka.record_sender import ChangelogWriter, OutRecord, RecordSender
 from streams.kafka.tail import TopicTail, read_partition
 from streams.settings import Settings
@@ -74,3 +75,15 @@ async def test_a_tail_has_read_all_that_was_there_when_it_started_and_follows(
 
     assert num_at_start == 500
     assert sum(tail.positions.values()) == 501
+
+
+async def test_a_flush_may_be_interrupted_for_longer_than_a_rebalance_waits(kafka: object, settings: Settings) -> None:
+    """A starved worker was fenced by the broker 15 s into a flush, took itself for replaced, and started anew."""
+    create_topics(settings)
+    writer = ChangelogWriter(settings, topic_specs(settings)["state-changelog"].name, 0)
+    await writer.start()
+    with admin_client(settings) as admin:
+        [held] = admin.describe_transactions([f"{topic_specs(settings)['state-changelog'].name}-0"]).values()
+    await writer.stop()
+
+    assert held.transaction_timeout_ms >= 2_000 * REBALANCE_TIMEOUT_S
