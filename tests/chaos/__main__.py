@@ -19,7 +19,6 @@ from tests.chaos.role_nursery import RoleNursery
 from tests.chaos.run import RunReport, run
 from tests.chaos.site import Layout
 
-KILLS_PER_RUN = 50
 SHOWN = 20
 
 
@@ -43,7 +42,9 @@ def main() -> int:
             left = options.kills - kills.total()
             if left <= 0:
                 break
-            report = _one(nursery, layout, options.seed + number, min(left, KILLS_PER_RUN), is_quiet=options.quiet)
+            report = _one(
+                nursery, layout, options.seed + number, min(left, options.kills_per_run), is_quiet=options.quiet
+            )
             kills += report.kills
             seconds += report.seconds
             if report.wrong:
@@ -81,6 +82,7 @@ def _one(nursery: RoleNursery, layout: Layout, seed: int, num_kills: int, *, is_
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--kills-per-run", type=int, default=50, help="each run ends with an audit")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--layout", type=int, default=0, help="of the first run: 0 one folder, 1 hosts of their own")

@@ -17,7 +17,7 @@ ALL_FAULTS: Mapping[Fault, float] = {
     "fill_models": 3, "cut_redis": 4, "kill_redis": 1, "restart_broker": 1.5, "kill_broker": 1.5,
 }  # fmt: skip
 WORKER_KILLS: Mapping[Fault, float] = {"kill_worker": 1}
-MEAN_GAP_S = 1.6
+MEAN_GAP_S = 1.2
 MIN_GAP_S = 0.02
 MAX_GAP_S = 6.0
 # Shorter and longer than a session.

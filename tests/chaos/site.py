@@ -1,13 +1,14 @@
 """One deployment to break: a broker, a fleet, and what can be done to them. Everything done is undone by `mend`."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from streams.clock import SystemClock
-from streams.errors import StateError
+from streams.errors import BrokerStartError, StateError
 from streams.kafka.local_broker import LocalBroker
 from streams.settings import FeastSettings, LabelSettings, Settings, TrainingSettings, WorkerSettings
 from tests.chaos.fleet import Fleet, Member
@@ -190,5 +191,8 @@ class Site:
     async def _break_broker(self, *, is_kill: bool) -> bool:
         async with self._broker_moves:
             await asyncio.to_thread(self.broker.kill if is_kill else self.broker.stop)
-            await asyncio.to_thread(self.broker.start)
+            while not self.broker.is_running:
+                # On a busy machine a start may take longer than it is given.
+                with contextlib.suppress(BrokerStartError):
+                    await asyncio.to_thread(self.broker.start)
         return True
