@@ -96,9 +96,8 @@ class TrainerRuntime:
         self.metrics.ready.set(1)
 
     async def stop(self, leave_group: Callable[[], Awaitable[None]]) -> None:
-        """Leave the group, let a running round end, then close everything."""
+        """Let a running round end, close everything, leave the group: nobody waits for it."""
         self._is_ready = False
-        await leave_group()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -107,6 +106,7 @@ class TrainerRuntime:
         await self._tail.stop()
         await self._sender.stop()
         self.buffer.close()
+        await leave_group()
         await self._server.stop()
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
