@@ -21,11 +21,12 @@ from benchmarks.ingest_log import MIX, NUM_ITEMS, NUM_USERS
 from benchmarks.live_run import LiveRun, data_settings, live_run, tell
 from benchmarks.machine import machine
 from benchmarks.model_waits import model_waits, rounds_of
+from benchmarks.process_cost import cpu_s
 from benchmarks.refreshes import match
 from benchmarks.round_trips import KINDS, RoundTrips
 from benchmarks.site_load import Sent, SiteLoad, Step
 from benchmarks.topic_facts import TopicFacts, read_facts
-from benchmarks.waits import percentiles_ms
+from benchmarks.waits import percentiles_ms, rounded
 from streams.features.rows import ITEM_COUNTERS, USER_COUNTERS
 from streams.settings import Settings
 from streams.training.schedule import BACKLOG_FACTOR
@@ -64,11 +65,20 @@ async def under_load(run: LiveRun, trips: RoundTrips, load: SiteLoad) -> dict[st
     return {"waits": waits, "most_slates_waiting": most_waiting}
 
 
+async def list_cpu_ms(run: LiveRun, trips: RoundTrips, num: int) -> float:
+    """Processor time of the worker for one own list asked for alone, all that runs beside it included."""
+    pid = run.pid("worker-0")
+    before_s = cpu_s(pid)
+    await trips.measure(["own"], num)
+    return 1000 * (cpu_s(pid) - before_s) / num
+
+
 async def measure(run: LiveRun, rate: float, seconds: float, num_requests: int, say: Say) -> dict[str, Any]:
     """Everything while the deployment runs."""
     async with RoundTrips(run.settings) as trips:
         say("round trips without load")
         quiet = await trips.measure(KINDS, num_requests)
+        cpu_ms = await list_cpu_ms(run, trips, num_requests)
         say("round trips under load")
         before = run.counts()
         load = SiteLoad(run.settings, "live", [Step(rate, RAMP_S), Step(rate, seconds)], seed=SEED, client="site")
@@ -83,7 +93,7 @@ async def measure(run: LiveRun, rate: float, seconds: float, num_requests: int, 
     facts = await read_facts(run.settings, sent.began_ms, sent.ended_ms, TOPICS, keeps_events=True)
     return {
         "quiet": quiet, "loaded": loaded, "sent": sent, "facts": facts, "own_ids": own_ids, "before": before,
-        "after": run.counts(),
+        "after": run.counts(), "cpu_ms": cpu_ms,
     }  # fmt: skip
 
 
@@ -169,6 +179,7 @@ def report(ran_on: Figures, settings: Settings, rate: float, found: dict[str, An
         **row_figures(settings, found["facts"]),
         **trip_figures(found),
         **model_figures(settings, found),
+        "worker cpu_ms per own list": rounded(found["cpu_ms"]),
     }
     ours, theirs = own["rank request, 200 given items, without load"]["p50_ms"], 10.1
     return {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streams.kafka.bulk_sender import BulkRecord
 
-__all__ = ["MIX", "NUM_ITEMS", "NUM_USERS", "catalogue_records", "event_records"]
+__all__ = ["MIX", "NUM_ITEMS", "NUM_USERS", "OF_SLATE", "SLATE_ITEMS", "catalogue_records", "event_records"]
 
 NUM_USERS = NUM_ITEMS = 100_000
 SLATE_ITEMS, DRAWN_ITEMS = 20, 32
