@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from streams.features.history import CREATED_AT, EVENT_AT, history_folder
+from streams.features.history import CREATED_AT, EVENT_AT, History, history_folder
 from streams.features.rows import JOIN_KEYS, view_columns
 from streams.settings import Settings
 
@@ -25,9 +25,12 @@ Event = tuple[str, int, int]
 def row_waits_ms(settings: Settings, view: str, events: Iterable[Event]) -> tuple[list[int], int]:
     """Waits in milliseconds of (id, occurred, appended), and how many events have no row.
 
-    The worker must have stopped: its last rows become a part of the history then.
+    The worker must have stopped: its last rows are a part of the history then.
     """
-    folder = settings.data_dir / "feature_repo" / history_folder(view, view_columns(view, settings.catalogue.affinity))
+    repo, columns = settings.data_dir / "feature_repo", view_columns(view, settings.catalogue.affinity)
+    # A worker that was killed left its last rows in a spool; the next writer of the view makes a part of it.
+    History(repo, view, columns, max_rows=1, interval_s=1.0).close()
+    folder = repo / history_folder(view, columns)
     rows: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for part in sorted(folder.glob("*.parquet")):
         for entity_id, event_ms, written_ms in _rows(part, JOIN_KEYS[view]):

@@ -33,7 +33,7 @@ from streams.training.schedule import BACKLOG_FACTOR
 
 __all__ = ["main"]
 
-SEED, RAMP_S, PAUSE_S = 1, 10.0, 0.025
+SEED, RAMP_S, PAUSE_S = 1, 20.0, 0.025
 TOPICS = ("events", "rankings", "training-examples", "model-updates")
 Figures = dict[str, Any]
 Say = Callable[[str], None]
@@ -58,7 +58,7 @@ async def under_load(run: LiveRun, trips: RoundTrips, load: SiteLoad) -> dict[st
     await asyncio.sleep(RAMP_S)
     most_waiting = 0.0
     while load.is_running:
-        for kind, found in (await trips.measure(KINDS, 10, PAUSE_S)).items():
+        for kind, found in (await trips.measure(KINDS, 2, PAUSE_S)).items():
             waits[kind] += found
         samples = await asyncio.to_thread(run.counts, "trainer")
         most_waiting = max(most_waiting, samples.get("slates_waiting", 0.0))

@@ -80,7 +80,9 @@ class RoundTrips:
 
     def _started_agent(self) -> subprocess.Popen[bytes]:
         names = [self._to_agent, self._back]
-        return subprocess.Popen([sys.executable, "-c", _START, *names], env=self._settings.child_env())
+        command = [sys.executable, "-c", _START, *names]
+        # Faust shows a spinner on standard output, where our figures go.
+        return subprocess.Popen(command, env=self._settings.child_env(), stdout=subprocess.DEVNULL)
 
     async def measure(self, kinds: Sequence[str], num: int, pause_s: float = 0.0) -> dict[str, list[float]]:
         """`num` waits of each kind in turn, in milliseconds."""

@@ -12,23 +12,27 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
-from benchmarks.ingest_log import event_records
+from benchmarks.ingest_log import OF_SLATE, event_records
 from streams.clients.event_producer import EventProducer
 from streams.clock import SystemClock
 from streams.kafka.bulk_sender import BulkRecord, BulkSender
 from streams.settings import Settings
 
-__all__ = ["Client", "Sent", "SiteLoad", "Step", "live_events"]
+__all__ = ["Client", "Sent", "SiteLoad", "Step", "live_event", "timed_events"]
 
 Client = Literal["site", "bulk"]
 ROUND_S = 0.01
 MAX_ROUND_EVENTS = 2_000
+# Between two events of a slate, on average.
+GAP_S = 1.5
+SESSION = b'"session-'
 _START = "from benchmarks.site_load import send_all; send_all()"
 
 
@@ -38,11 +42,6 @@ class Step:
 
     events_per_s: float
     seconds: float
-
-    @property
-    def num_events(self) -> int:
-        """Of the whole step."""
-        return int(self.events_per_s * self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,68 +87,103 @@ class SiteLoad:
         self._process.wait()
 
 
-def live_events(name: str, num: int, seed: int) -> Iterator[dict[str, Any]]:
-    """The events of the ingest log in its order, without times; ids of events, slates and sessions are `name`'s own."""
-    for record in event_records("", num, seed, 0):
-        event: dict[str, Any] = orjson.loads(record.value or b"")
-        del event["occurred_at_ms"]
-        for field in ("event_id", "slate_id", "session_id"):
-            if field in event:
-                event[field] = f"{name}-{event[field]}"
-        yield event
+def timed_events(steps: Sequence[Step], seed: int) -> tuple[NDArray[np.float64], list[bytes]]:
+    """When each event is due, in seconds from the start, and its bytes; in order of time.
+
+    Slates begin at a tenth of the rate of their step; what follows one comes `GAP_S` apart on average, so the full rate
+    is reached some quarter of a minute after a step begins.
+    """
+    start_s = _slate_starts_s(steps)
+    gaps_s = np.random.default_rng(seed).exponential(GAP_S, 2 * len(OF_SLATE) * len(start_s)).tolist()
+    last_s: dict[int, float] = {}
+    at_s, raws = list[float](), list[bytes]()
+    for number, record in enumerate(event_records("", len(OF_SLATE) * len(start_s), seed, 0)):
+        raw = record.value or b""
+        slate = int(raw[raw.index(SESSION) + len(SESSION) :][:8])
+        before_s = last_s.get(slate)
+        last_s[slate] = start_s[slate] if before_s is None else before_s + gaps_s[number]
+        at_s.append(last_s[slate])
+        raws.append(raw)
+    order = np.argsort(at_s, kind="stable")
+    return np.array(at_s)[order], [raws[place] for place in order.tolist()]
+
+
+def live_event(raw: bytes, name: str) -> dict[str, Any]:
+    """An event of the log without its time; ids of events, slates and sessions are `name`'s own."""
+    event: dict[str, Any] = orjson.loads(raw)
+    del event["occurred_at_ms"]
+    return event | {
+        field: f"{name}-{event[field]}" for field in ("event_id", "slate_id", "session_id") if field in event
+    }
 
 
 def send_all() -> None:
     """The process: sends all steps, one after the other."""
     name, plan, seed, client, result = sys.argv[1:]
-    steps = [Step(**step) for step in json.loads(plan)]
-    events = live_events(name, sum(step.num_events for step in steps), int(seed))
-    first = next(events)  # the log is drawn before the clock starts
-    events = (event for part in ([first], events) for event in part)
-    settings = Settings()
-    sent = _by_site(settings, steps, events) if client == "site" else asyncio.run(_by_bulk(settings, steps, events))
+    steps, settings = [Step(**step) for step in json.loads(plan)], Settings()
+    rounds = _Rounds(steps, int(seed), name)
+    sent = _by_site(settings, rounds) if client == "site" else asyncio.run(_by_bulk(settings, rounds))
     Path(result).write_text(json.dumps([asdict(step) for step in sent]))
 
 
-def _by_site(settings: Settings, steps: Sequence[Step], events: Iterator[dict[str, Any]]) -> list[Sent]:
+class _Rounds:
+    """The events of each step as they fall due. The clock starts with the first step."""
+
+    def __init__(self, steps: Sequence[Step], seed: int, name: str) -> None:
+        self.steps, self._name = steps, name
+        self._at_s, self._raws = timed_events(steps, seed)
+        self._next, self._end_s = 0, 0.0
+        self._began_s: float | None = None
+
+    def of(self, step: Step) -> Iterator[list[dict[str, Any]]]:
+        """Until the step's time is over."""
+        if self._began_s is None:
+            self._began_s = time.perf_counter()
+        self._end_s += step.seconds
+        while (passed_s := time.perf_counter() - self._began_s) < self._end_s:
+            due = min(int(np.searchsorted(self._at_s, passed_s)), self._next + MAX_ROUND_EVENTS)
+            if due == self._next:
+                time.sleep(ROUND_S)
+                continue
+            raws, self._next = self._raws[self._next : due], due
+            yield [live_event(raw, self._name) for raw in raws]
+
+
+def _by_site(settings: Settings, rounds: _Rounds) -> list[Sent]:
     clock, found = SystemClock(), list[Sent]()
     with EventProducer(settings=settings) as producer:
-        for step in steps:
+        for step in rounds.steps:
             began_ms, num_sent, num_dropped = clock.now_ms(), 0, 0
-            for num in _rounds(step):
-                taken = [producer.send(event) for event in islice(events, num)]
-                num_sent += len(taken)
-                num_dropped += taken.count(False)
+            for events in rounds.of(step):
+                num_dropped += [producer.send(event) for event in events].count(False)
+                num_sent += len(events)
             found.append(Sent(began_ms, clock.now_ms(), num_sent, num_dropped))
         producer.flush(60.0)
     return found
 
 
-async def _by_bulk(settings: Settings, steps: Sequence[Step], events: Iterator[dict[str, Any]]) -> list[Sent]:
+async def _by_bulk(settings: Settings, rounds: _Rounds) -> list[Sent]:
     clock, found, topic = SystemClock(), list[Sent](), f"{settings.topic_prefix}events"
     async with BulkSender(settings) as sender:
-        for step in steps:
+        for step in rounds.steps:
             began_ms, num_sent = clock.now_ms(), 0
-            for num in _rounds(step):
-                now_ms, chosen = clock.now_ms(), list(islice(events, num))
-                raws = [orjson.dumps({**event, "occurred_at_ms": now_ms}) for event in chosen]
+            for events in rounds.of(step):
+                now_ms = clock.now_ms()
                 await sender.send(
-                    BulkRecord(topic, event["user_id"], raw) for event, raw in zip(chosen, raws, strict=True)
+                    BulkRecord(topic, event["user_id"], orjson.dumps({**event, "occurred_at_ms": now_ms}))
+                    for event in events
                 )
-                num_sent += len(chosen)
+                num_sent += len(events)
                 await asyncio.sleep(0)
             found.append(Sent(began_ms, clock.now_ms(), num_sent, 0))
         await sender.flush()
     return found
 
 
-def _rounds(step: Step) -> Iterator[int]:
-    """How many events are due now, again and again until the step is over."""
-    began_s, num = time.perf_counter(), 0
-    while (passed_s := time.perf_counter() - began_s) < step.seconds:
-        due = min(int(passed_s * step.events_per_s) - num, MAX_ROUND_EVENTS)
-        if due > 0:
-            num += due
-            yield due
-        else:
-            time.sleep(ROUND_S)
+def _slate_starts_s(steps: Sequence[Step]) -> list[float]:
+    found, began_s = list[float](), 0.0
+    for step in steps:
+        per_s = step.events_per_s / len(OF_SLATE)
+        found += [began_s + number / per_s for number in range(int(per_s * step.seconds))]
+        began_s += step.seconds
+    return found

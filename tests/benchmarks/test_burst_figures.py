@@ -18,7 +18,7 @@ def test_waits_fall_into_bins_of_five_seconds_of_their_append() -> None:
 
 
 def test_lists_have_recovered_when_they_wait_no_more_than_twice_as_long_as_before() -> None:
-    assert recovered_after_s(bins(10, 12, 900, 800, 700, 15, 11), 10, 20) == 5
+    assert recovered_after_s(bins(10, 12, 900, 800, 25, 15, 11), 10, 20) == 5
     assert recovered_after_s(bins(10, 12, 900, 800, 18, 15), 10, 20) == 0
     assert recovered_after_s(bins(10, 12, 900, 800, 15, 700), 10, 20) is None
     assert recovered_after_s(bins(10, 12), 10, 20) is None
