@@ -81,3 +81,35 @@ async def test_nothing_names_a_forgotten_user_and_late_events_do_not_bring_him_b
     assert refused == len(mine) + 12
     assert left == []
     assert back == {RETURNER: [0, 1, 0, 0, 0, 0]}
+
+
+async def test_killed_in_the_middle_it_ends_complete(kafka: object, settings: Settings) -> None:
+    """Both roles die as soon as a request is sent, and once the worker has seen one; others keep what they had."""
+    settings = with_settings(settings, 1)
+    await prepare(settings)
+    users = [f"{USER}-{number}" for number in range(2)]
+    mine = [event for user in users for event in visit(user, 0, minutes_ago(2))]
+    other = visit("somebody-else", 1, minutes_ago(2))
+    with Role("worker", settings) as worker, Role("trainer", settings) as trainer:
+        await send(settings, mine + other)
+        await end_windows(settings, mine)
+        await drained(worker, trainer)
+        for number, user in enumerate(users):
+            seen = worker.status()["events"]
+            gone = {"type": "forget", "event_id": "gone", "user_id": user, "occurred_at_ms": minutes_ago(0)}
+            await send(settings, [gone])
+            if number % 2:
+                worker.wait_until(lambda status, seen=seen: status["events"] > seen)
+            worker.kill()
+            trainer.kill()
+            worker.launch()
+            trainer.launch()
+            for role in (worker, trainer):
+                role.wait_until(lambda status: status["ready"])
+        await drained(worker, trainer)
+        worker.wait_until(lambda _: worker.log.count("history_erased") > 0)
+        kept = rows_in_feast(settings, ["somebody-else"], ["i1"])[0]
+    left = [await traces(settings, user) for user in users]
+
+    assert left == [[], []]
+    assert kept == {"somebody-else": [5, 1, 1, 1, 0, 4_000]}

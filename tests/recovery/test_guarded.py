@@ -1,5 +1,6 @@
 """A whole run on a Kafka with SCRAM over TLS and a Redis with a password over TLS; no secret is written anywhere."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,15 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
+from streams.clients.event_producer import EventProducer
+from streams.clients.rankings_consumer import RankingsConsumer
 from streams.settings import Settings
+from tests.recovery.forgotten_shopper import minutes_ago, visit
 from tests.recovery.guarded import KAFKA_PASSWORD, REDIS_PASSWORD, Authority, guarded_kafka, guarded_redis
 from tests.recovery.role import Role
-from tests.recovery.runs import prepare, with_settings
+from tests.recovery.runs import drained, end_windows, prepare, with_settings
+from tests.recovery.straight_run import rows_in_feast
+from tests.unpickling import WATCHED
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
@@ -36,6 +42,56 @@ def freshrank(settings: Settings, *args: str) -> subprocess.CompletedProcess[str
         [sys.executable, "-m", "streams.cli", *args],
         capture_output=True, text=True, check=False, cwd=ROOT, env=settings.child_env(),
     )  # fmt: skip
+
+
+def watched(folder: Path) -> Path:
+    """A folder for PYTHONPATH with which every Python process refuses to look up what a pickle names."""
+    (folder / "sitecustomize.py").write_text(WATCHED)
+    return folder
+
+
+def files_with_a_secret(folder: Path) -> list[str]:
+    """Of a run; JSON and shells write some characters of a password otherwise."""
+    escaped = [json.dumps(secret)[1:-1] for secret in SECRETS]
+    forms = {form.encode() for form in (*SECRETS, *escaped, *(text.replace("$", "\\u0024") for text in escaped))}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [str(path.relative_to(folder)) for path in files if any(form in path.read_bytes() for form in forms)]
+
+
+async def test_roles_clients_and_commands_work_and_write_no_secret_and_nothing_is_unpickled(
+    guarded: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(watched(tmp_path)))
+    await prepare(guarded)
+    events = visit("ann", 0, minutes_ago(2))
+    with (
+        Role("worker", guarded) as worker,
+        Role("trainer", guarded) as trainer,
+        RankingsConsumer(settings=guarded) as rankings,
+    ):
+        with EventProducer(settings=guarded) as site:
+            for event in events:
+                site.send(event)
+            assert site.flush()
+        answers = [ranking.slate_id for _ in range(20) for ranking in rankings.poll(500)]
+        await end_windows(guarded, events)
+        await drained(worker, trainer)
+        rows = rows_in_feast(guarded, ["ann"], ["i2"])
+        lag, asked = freshrank(guarded, "lag", "--json"), freshrank(guarded, "rank", "ann", "--json")
+        forgotten = freshrank(guarded, "forget", "ann", "--json")
+        after = rows_in_feast(guarded, ["ann"], ["i2"])
+
+    assert "ann-list-0" in answers
+    assert rows == ({"ann": [5, 1, 1, 1, 0, 4_000]}, {"i2": [1, 1, 1, 1, 0, 4_000]})
+    assert (json.loads(lag.stdout)["total_lag"], json.loads(asked.stdout)["user_id"]) == (0, "ann")
+    assert json.loads(forgotten.stdout)["is_complete"] is True
+    assert after == ({"ann": [None] * 6}, {"i2": [1, 1, 1, 1, 0, 4_000]})
+    # Feast reads its password from its own file, which only our user can read.
+    assert files_with_a_secret(guarded.data_dir) == ["feature_repo/feature_store.yaml"]
+    assert (guarded.data_dir / "feature_repo" / "feature_store.yaml").stat().st_mode & 0o077 == 0
+    assert "unpickled" not in worker.log + trainer.log
+    said = "".join(done.stdout + done.stderr for done in (lag, asked, forgotten))
+    assert not any(secret in said for secret in SECRETS)
 
 
 def with_wrong_kafka_password(settings: Settings) -> Settings:
