@@ -23,6 +23,9 @@ SESSION_S = 3.0
 WORKERS_MAX = 3
 TICK_S = 0.1
 READY_WITHIN_S = 120.0
+# Most kills are to meet a role at work; the others may meet one that starts.
+AT_WORK_S = 1.0
+AT_WORK_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ class Site:
         target = members[int(step.pick * len(members))] if members else None
         match step.fault:
             case "kill_worker" | "kill_trainer":
-                is_done = target is not None and await self._kill(target)
+                is_done = target is not None and await self._kill(target, step.hold_s)
             case "pause_worker" | "pause_trainer":
                 is_done = target is not None and self._pause(target, step.hold_s)
             case "add_worker":
@@ -140,8 +143,14 @@ class Site:
                 is_done = await self._break_broker(is_kill=step.fault == "kill_broker")
         return is_done
 
-    async def _kill(self, target: Member) -> bool:
-        """A member that is down is waited for: a planned kill is a kill."""
+    async def _kill(self, target: Member, hold_s: float) -> bool:
+        """A member that is down is waited for: a planned kill is a kill. With a long `hold_s`, until it works."""
+        if hold_s > AT_WORK_S:
+            for _ in range(int(AT_WORK_WITHIN_S / TICK_S)):
+                if await asyncio.to_thread(lambda: target.is_ready):
+                    break
+                await asyncio.sleep(TICK_S)
+            await asyncio.sleep(hold_s / 2)
         while not self.fleet.kill(target):
             await asyncio.sleep(TICK_S)
         return True
