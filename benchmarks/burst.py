@@ -30,6 +30,8 @@ __all__ = ["main"]
 SEED, SAMPLE_S = 2, 1.0
 STEPS = ("before", "burst", "after")
 LAG_S, SHED = "kafka_consumergroup_group_lag_seconds", "sheds_total"
+# Only to tell when lists have recovered: one that was given up is as stale as can be.
+SHED_COUNTS_AS_MS = 3_600_000
 Figures = dict[str, Any]
 
 
@@ -88,7 +90,8 @@ def figures(settings: Settings, found: Figures) -> Figures:
         max_delay_ms=round(1000 * ranking.rerank_max_delay_s),
     )
     waits = [(t.appended_ms, ms) for t, ms in zip(matched.listed, matched.listed_wait_ms, strict=True)]
-    lags = [(one["at_ms"], round(1000 * one["lag_s"])) for one in found["samples"]]
+    with_shed = [*waits, *((trigger.appended_ms, SHED_COUNTS_AS_MS) for trigger in matched.shed)]
+    lags = [(one["at_ms"], round(1000 * one["lag_s"])) for one in found["samples"] if one["at_ms"] >= from_ms]
     bounds_s = [(sent[1].began_ms - from_ms) / 1000, (sent[1].ended_ms - from_ms) / 1000]
     of_step = dict(zip(STEPS, (_of_step(matched, one) for one in sent), strict=True))
     list_bins, lag_bins = by_bin(waits, from_ms), by_bin(lags, from_ms)
@@ -103,7 +106,7 @@ def figures(settings: Settings, found: Figures) -> Figures:
         "sheds counted by the worker, by rule": found["sheds"],
         "trigger to list over time": list_bins,
         "oldest event not taken over time": lag_bins,
-        "lists recovered after_s": recovered_after_s(list_bins, *bounds_s),
+        "lists recovered after_s": recovered_after_s(by_bin(with_shed, from_ms), *bounds_s),
         "lag recovered after_s": recovered_after_s(lag_bins, *bounds_s),
         "burst, by triggers of the user": by_activity(of_step["burst"]),
         "before, by triggers of the user": by_activity(of_step["before"]),

@@ -42,7 +42,7 @@ def paper_model(costs: UnitCosts) -> dict[str, Any]:
     event_cores = EVENTS_PER_S * costs.worker_cpu_us_per_event / 1e6
     lists_per_s = EVENTS_PER_S * TRIGGERS_FRAC
     list_cores = None if costs.list_cpu_ms is None else lists_per_s * costs.list_cpu_ms / 1000
-    workers = math.ceil((event_cores + (list_cores or 0.0)) / BUSY_FRAC)
+    workers = math.ceil(round((event_cores + (list_cores or 0.0)) / BUSY_FRAC, 6))
     wire = {topic: EVENTS_PER_S * num / 1e6 for topic, num in costs.wire_bytes_per_event.items()}
     slates_per_s = EVENTS_PER_S * MIX["impression"]
     rows = costs.redis_bytes_per_row

@@ -96,6 +96,9 @@ def main() -> None:
     ran_on = machine()
     sizes: dict[str, Figures] = {}
     wire: dict[str, float] = {}
+    per_list_ms = list_cpu_ms(given.freshness)
+    with tempfile.TemporaryDirectory(prefix="freshrank-redis-") as folder:
+        redis_bytes = redis_row_bytes(Path(folder))
     with (
         tempfile.TemporaryDirectory(prefix="freshrank-scale-") as folder,
         LocalBroker(Path(folder, "kafka"), cache_dir=Settings().cache_dir) as broker,
@@ -114,9 +117,9 @@ def main() -> None:
         costs = UnitCosts(
             worker_cpu_us_per_event=first["worker_cpu_us_per_event"],
             broker_cpu_us_per_event=first["broker_cpu_us_per_event"],
-            list_cpu_ms=list_cpu_ms(given.freshness),
+            list_cpu_ms=per_list_ms,
             wire_bytes_per_event=wire,
-            redis_bytes_per_row=redis_row_bytes(Path(folder)),
+            redis_bytes_per_row=redis_bytes,
         )
     result = {
         "machine": ran_on,
