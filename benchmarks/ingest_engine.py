@@ -140,7 +140,7 @@ def main() -> None:
         profile = cProfile.Profile()
         if arguments.functions:
             profile.runcall(run, engine, log[warm_up:])
-            pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(arguments.functions)
+            pstats.Stats(profile, stream=sys.stderr).sort_stats("cumtime").print_stats(arguments.functions)
         else:
             run(engine, log[warm_up:])
     num = sum(map(len, log[warm_up:]))

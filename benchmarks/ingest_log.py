@@ -20,7 +20,9 @@ SLATE_ITEMS, DRAWN_ITEMS = 20, 32
 OF_SLATE = ("impression", "click", "click", "dwell", "dwell", "cart", "view", "view", "view", "view")
 MIX = {kind: OF_SLATE.count(kind) / len(OF_SLATE) for kind in dict.fromkeys(OF_SLATE)}
 EVENTS_PER_S, REPEATED_FRAC = 2_000, 0.005
-MEAN_DELAY_S = {"impression": 0.0, "click": 10.0, "dwell": 15.0, "cart": 20.0, "view": 30.0}
+MEAN_DELAY_S = {"impression": 0.0, "click": 4.0, "dwell": 4.0, "cart": 5.0, "view": 6.0}
+# Slates begin until the log ends, so its mix is that of MIX from the first seconds to the last event.
+TAIL_S = 60
 ZIPF_OFFSET = 10
 
 
@@ -45,7 +47,7 @@ def catalogue_records(topic: str, seed: int) -> Iterator[BulkRecord]:
 def event_records(topic: str, num: int, seed: int, start_ms: int) -> Iterator[BulkRecord]:
     """`num` events in the order in which they reach the site's server; event times begin at `start_ms`."""
     rng = np.random.default_rng(seed)
-    num_slates = -(-num // len(OF_SLATE))
+    num_slates = (num + TAIL_S * EVENTS_PER_S) // len(OF_SLATE)
     users = _zipf(rng, NUM_USERS, num_slates).tolist()
     shown = _distinct(_zipf(rng, NUM_ITEMS, (num_slates, DRAWN_ITEMS)))
     clicked = np.minimum(rng.geometric(0.2, (num_slates, 2)) - 1, SLATE_ITEMS - 1)

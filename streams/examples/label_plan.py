@@ -4,7 +4,7 @@ Label of a place: 0 or 1, or seconds; None where it is not known. A row of a tas
 task it is given came true there. Everything follows from the declarations; no name of a task is known here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.tasks import CLICK_TASK, LABEL_EVENTS, Task
@@ -12,6 +12,8 @@ from streams.examples.slates import Slate
 from streams.settings import LabelSettings
 
 __all__ = ["LabelPlan"]
+
+_NO_LABELS: dict[int, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +56,34 @@ class LabelPlan:
 
     def label(self, slate: Slate, task: Task, place: int) -> float | None:
         """The label of one place as events have it by now; None where it is not known."""
-        given = None if task.given is None else self.label(slate, self.tasks[task.given], place)
+        held = slate.labels.get(task.name, _NO_LABELS).get(place)
+        is_judged = task.label.is_of_visits and not task.is_seconds
+        given = None
+        if task.given is not None and (is_judged or task.rows == "given"):
+            given = self.label(slate, self.tasks[task.given], place)
         if task.rows == "given" and not given:
             return None
-        held = slate.labels.get(task.name, {}).get(place)
-        if not task.label.is_of_visits or task.is_seconds:
+        if not is_judged:
             return held if task.is_seconds else held or 0.0
         if held is None:
             # Without a report nothing is known of a visit that there was, and there was none otherwise.
             return None if given else 0.0
         is_positive = task.label.holds_for(held, is_open=place in slate.open_visits.get(task.name, ()))
         return None if is_positive is None else float(is_positive)
+
+    def known_labels(self, slate: Slate, task: Task) -> dict[int, float]:
+        """The labels of all places that have a known one, by place: what `label` says of each."""
+        if task.label.is_of_visits and not task.is_seconds:
+            found = {place: self.label(slate, task, place) for place in range(len(slate.slots))}
+            return {place: label for place, label in found.items() if label is not None}
+        held = slate.labels.get(task.name, _NO_LABELS)
+        places: Iterable[int] = range(len(slate.slots))
+        if task.rows == "given" and task.given is not None:
+            given = self.known_labels(slate, self.tasks[task.given])
+            places = [place for place, label in given.items() if label]
+        if task.is_seconds:
+            return {place: held[place] for place in places if place in held}
+        return {place: held.get(place) or 0.0 for place in places} if held else dict.fromkeys(places, 0.0)
 
 
 def _with_dependents(tasks: Sequence[Task], labelled: Sequence[Task]) -> tuple[Task, ...]:

@@ -88,7 +88,7 @@ def close_due(slate: Slate, watermark_ms: int, plan: LabelPlan) -> list[str]:
 def labels_record(slate: Slate, name: str, item_ids: list[str], watermark_ms: int, plan: LabelPlan) -> Labels | None:
     """The next revision of a task's labels, for the places whose label is known; None while there never was one."""
     task = plan.tasks[name]
-    known = {place: label for place in range(len(slate.slots)) if (label := plan.label(slate, task, place)) is not None}
+    known = plan.known_labels(slate, task)
     if not known and name not in slate.revisions:
         return None
     slate.revisions[name] = revision = slate.revisions.get(name, 0) + 1

@@ -185,13 +185,11 @@ class UserState(msgspec.Struct):
             held = self.affinity[items.field_of[value]]
             held[value] = held.get(value, 0.0) + weight
             if len(held) > MAX_VALUES_PER_FIELD:
-                del held[min(held, key=lambda v: (abs(held[v]), items.values[v]))]
+                del held[_weakest(held, items)]
 
     def _decay_affinity(self, at_ms: int) -> None:
         kept = 2.0 ** ((self.affinity_at_ms - at_ms) / AFFINITY_HALF_LIFE_MS)
-        for held in self.affinity:
-            for value in held:
-                held[value] *= kept
+        self.affinity = [{value: weight * kept for value, weight in held.items()} for held in self.affinity]
         self.affinity_at_ms = at_ms
 
     def replace_dwell(self, key: str, at_ms: int, dwell_ms: int, *, is_final: bool = False) -> int:
@@ -218,3 +216,10 @@ class UserState(msgspec.Struct):
         held = self.dwells.get(key)
         if held is not None and held.at_ms < at_ms:
             del self.dwells[key]
+
+
+def _weakest(held: dict[int, float], items: CatalogueColumns) -> int:
+    """The value with the smallest weight, either way; of equal ones the first by its text."""
+    smallest = min(map(abs, held.values()))
+    found = [value for value, weight in held.items() if weight in {smallest, -smallest}]
+    return found[0] if len(found) == 1 else min(found, key=items.values.__getitem__)
