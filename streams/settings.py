@@ -81,7 +81,7 @@ class WorkerSettings(Section):
 
     chunk_records: int = Field(1000, ge=1, description="records per chunk: bounds redelivery and latency")
     flush_interval_s: float = Field(0.2, gt=0, description="how often changed state is made durable")
-    backlog_flush_interval_s: float = Field(1.0, gt=0, description="the same while more than a chunk is waiting")
+    backlog_flush_interval_s: float = Field(5.0, gt=0, description="the same while more than a chunk is waiting")
     commit_interval_s: float = Field(1.0, gt=0, description="how often acked offsets are committed to Kafka")
     session_timeout_s: float = Field(6.0, gt=0, description="a dead worker's partitions move after this")
     cached_users: int = Field(20_000, ge=100, description="users in memory, per process; the rest are on disk")

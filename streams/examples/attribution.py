@@ -4,7 +4,7 @@ An action at t belongs to a slate shown at s when s - lateness <= t <= s + the t
 before its impression (it waits) or after the window was closed (its labels are sent again).
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from models.tasks import Task
@@ -49,8 +49,10 @@ def show(slate: Slate, slots: Sequence[int], at_ms: int, plan: LabelPlan, latene
     return found
 
 
-def act(slate: Slate, action: Waiting, plan: LabelPlan, lateness_ms: int) -> set[str]:
-    """Apply one action; returns the tasks whose labels changed.
+def act(
+    slate: Slate, action: Waiting, plan: LabelPlan, lateness_ms: int, among: Container[str] | None = None
+) -> set[str]:
+    """Apply one action; returns the tasks whose labels changed, or those of `among` alone.
 
     One action can change several: those that its type labels, and those that are given one of them.
     """
@@ -63,7 +65,8 @@ def act(slate: Slate, action: Waiting, plan: LabelPlan, lateness_ms: int) -> set
     labelled = [task for task in plan.labelled_by[action.type] if -lateness_ms <= since_ms <= plan.window_ms[task.name]]
     if not labelled:
         return set()
-    place, watched = slate.slots.index(action.slot), plan.changed_by[action.type]
+    place = slate.slots.index(action.slot)
+    watched = [task for task in plan.changed_by[action.type] if among is None or task.name in among]
     before = [_told(slate, task, place, plan) for task in watched]
     for task in labelled:
         if task.label.is_of_visits:

@@ -29,6 +29,7 @@ class LabelPlan:
     first_ms: Mapping[str, int]
     labelled_by: Mapping[str, tuple[Task, ...]]
     changed_by: Mapping[str, tuple[Task, ...]]
+    longest_of: Mapping[str, int | None]
 
     @classmethod
     def of(cls, labels: LabelSettings) -> "LabelPlan":
@@ -48,11 +49,15 @@ class LabelPlan:
             },
             labelled_by=by_type,
             changed_by={kind: _with_dependents(tasks, labelled) for kind, labelled in by_type.items()},
+            longest_of={
+                kind: max((window_ms[task.name] for task in labelled), default=None)
+                for kind, labelled in by_type.items()
+            },
         )
 
     def longest_ms(self, kind: str) -> int | None:
         """The longest window of the tasks that an event type labels; None when there is none."""
-        return max((self.window_ms[task.name] for task in self.labelled_by[kind]), default=None)
+        return self.longest_of[kind]
 
     def label(self, slate: Slate, task: Task, place: int) -> float | None:
         """The label of one place as events have it by now; None where it is not known."""

@@ -103,6 +103,11 @@ class ItemTable(CatalogueColumns):
         self._sum(slot)
         return True
 
+    def includes(self, source: int, item_id: str, offset: int) -> bool:
+        """Whether what we hold of a source's item is as new as its record with this offset, or newer."""
+        slot = self.find(item_id)
+        return slot is not None and self.sources[source].includes(slot, offset)
+
     def drop_source(self, source: int) -> None:
         """Forget what a source counted: its partition is opened anew, and events never flushed will come again."""
         dropped, self.sources[source] = self.sources[source], SourceCounts()

@@ -95,6 +95,11 @@ class SourceCounts:
             for other, (weight, at_ms) in held.items():
                 yield other, _decayed(weight, at_ms, now_ms)
 
+    def includes(self, slot: int, offset: int) -> bool:
+        """Whether the row of a slot includes the event at this offset."""
+        row = self.row_of.get(slot)
+        return row is not None and offset <= int(self.offset[row])
+
     def replace(self, slot: int, record: Mapping[str, Any], neighbours: Neighbours) -> bool:
         """Put an absolute record in place of the row. False when the row includes as much already."""
         row = self.row(slot)

@@ -32,13 +32,13 @@ def filled_batches(producer: AIOKafkaProducer, records: Iterable[Keyed]) -> list
     return full
 
 
-async def send_batches(producer: AIOKafkaProducer, records: Iterable[Keyed]) -> dict[Place, int]:
-    """Send all records, in order per place, and wait until every one is acknowledged.
+async def send_batches(producer: AIOKafkaProducer, filled: Iterable[tuple[Place, Any]]) -> dict[Place, int]:
+    """Send all batches, in order per place, and wait until every one is acknowledged.
 
     Returns the offset after the last record of each place. Raises KafkaError when a record cannot be sent.
     """
     of_place: dict[Place, list[Any]] = {}
-    for place, batch in filled_batches(producer, records):
+    for place, batch in filled:
         of_place.setdefault(place, []).append(batch)
     sending = [_send_in_order(producer, place, batches) for place, batches in of_place.items()]
     # All are waited for, also when one fails: a failed future that nobody asks complains when it is collected.

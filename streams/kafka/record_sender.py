@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams.errors import StateError
 from streams.kafka.partitioner import partition_for
-from streams.kafka.record_batches import Keyed, send_batches
+from streams.kafka.record_batches import Keyed, filled_batches, send_batches
 from streams.kafka.security import aiokafka_kwargs, unreachable
 from streams.settings import Settings
 
@@ -58,7 +58,7 @@ class RecordSender:
         """Send all records and wait until every one is acknowledged. Raises KafkaError when one cannot be."""
         producer, held = self._require(), list(records)
         num_of = {topic: len(await producer.partitions_for(topic)) for topic in {record.topic for record in held}}
-        await send_batches(producer, [_keyed(record, num_of[record.topic]) for record in held])
+        await send_batches(producer, filled_batches(producer, (_keyed(one, num_of[one.topic]) for one in held)))
 
     def _require(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -89,10 +89,12 @@ class ChangelogWriter:
         producer = self._producer
         if producer is None:
             raise RuntimeError("ChangelogWriter.write was called before start; start it first")
+        place = self._topic, self._partition
+        # Filled before the transaction begins, so that it is open as short as can be.
+        batches = filled_batches(producer, ((place, key, value) for key, value in records))
         try:
             async with producer.transaction():
-                place = self._topic, self._partition
-                ends = await send_batches(producer, ((place, key, value) for key, value in records))
+                ends = await send_batches(producer, batches)
         except ProducerFenced as error:
             raise StateError(
                 f"partition {self._partition} of {self._topic} was taken over by another worker while this one was "

@@ -173,7 +173,8 @@ def _attribute(now: Moment, event: Mapping[str, Any], slot: int) -> Slate | None
     if not slate.shown_at_ms and not slate.waiting:
         now.state.deadlines.add(next_deadline_ms(slate, now.state.plan), slate)
     action = Waiting(event["type"], slot, now.at_ms, float(event.get("dwell_s", 0.0)), event.get("is_final", True))
-    _labels_changed(now, slate, act(slate, action, now.state.plan, now.lateness_ms))
+    sent = {*slate.closed, *slate.revisions}
+    _labels_changed(now, slate, act(slate, action, now.state.plan, now.lateness_ms, among=sent))
     now.state.slate_changed(slate)
     return slate
 

@@ -32,6 +32,15 @@ MAX_REJECTED = 1_000
 log = structlog.get_logger(__name__)
 
 
+class _CountedTo(msgspec.Struct):
+    """The one field that says whether the others are news."""
+
+    offset: int
+
+
+_OFFSET = msgspec.json.Decoder(_CountedTo)
+
+
 def split_count_key(key: bytes) -> tuple[str, int]:
     """Item id and source partition of a key on `item-counts`."""
     item_id, _, source = key.decode().rpartition("|")
@@ -86,7 +95,9 @@ class Knowledge:
                 continue
             try:
                 item_id, source = split_count_key(record.key or b"")
-                self.items.apply(source, item_id, _COUNTS.decode(record.value))
+                # Most are our own, or were read by the other of the two that read the topic.
+                if not self.items.includes(source, item_id, _OFFSET.decode(record.value).offset):
+                    self.items.apply(source, item_id, _COUNTS.decode(record.value))
             except (ValueError, LookupError, TypeError) as error:
                 # The topic is ours alone: somebody wrote to it by mistake. Going on is right, silence is not.
                 log.warning("item_count_refused", partition=record.partition, offset=record.offset, reason=repr(error))

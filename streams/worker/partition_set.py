@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 # Chunks of one partition that may be processed beyond the last flush: bounds memory and what a crash repeats.
 MAX_UNFLUSHED = 32
 ROWS_PER_FLUSH = 5_000
+# Partitions flushed side by side: more would only keep each other's transactions open.
+FLUSHES_AT_ONCE = 4
 
 
 class PartitionSet:
@@ -44,6 +46,7 @@ class PartitionSet:
         self._sender, self._rows = sender, rows
         self._lists = lists
         self.owned: dict[int, OpenPartition] = {}
+        self._flushes = asyncio.Semaphore(FLUSHES_AT_ONCE)
         self._num_restored = 0
         self._last_record_s: dict[int, float] = {}
 
@@ -118,9 +121,12 @@ class PartitionSet:
         self._last_record_s[number] = self._clock.monotonic_s()
 
     async def flush(self) -> None:
-        """Flush all partitions side by side."""
-        share = self._cached_users
-        await asyncio.gather(*(partition.flush(share) for partition in list(self.owned.values())))
+        """Flush all partitions, a few side by side."""
+        await asyncio.gather(*(self._flush_one(partition) for partition in list(self.owned.values())))
+
+    async def _flush_one(self, partition: OpenPartition) -> None:
+        async with self._flushes:
+            await partition.flush(self._cached_users)
 
     @property
     def max_event_ms(self) -> int:

@@ -45,6 +45,9 @@ Crash = Callable[[BaseException], Awaitable[None]]
 # How often deferred refreshes and idle partitions are looked at.
 TICK_S = 0.02
 OBSERVE_S = 1.0
+# A full chunk says that more is waiting, for so long: when partitions are about to move, none comes any more, and what
+# was processed must be durable soon.
+BACKLOG_S = 0.25
 
 
 class WorkerRuntime:
@@ -76,7 +79,8 @@ class WorkerRuntime:
             status=self._status,
             port=settings.worker.metrics_port,
         )
-        self._is_ready = self._is_backlogged = False
+        self._is_ready = False
+        self._full_chunk_s = float("-inf")
         self._assigned = asyncio.Event()
         # One chunk at a time, and the event loop between two: a transaction of a flush takes some ten rounds of it, and
         # would run into its timeout behind a chunk of every partition in each.
@@ -131,13 +135,22 @@ class WorkerRuntime:
 
     async def _flush_loop(self) -> None:
         while True:
-            worker = self.settings.worker
-            await asyncio.sleep(worker.backlog_flush_interval_s if self._is_backlogged else worker.flush_interval_s)
+            await self._flush_pause()
             started_s = self._clock.monotonic_s()
             # Shielded: a flush that is cut short could not be repeated.
             await asyncio.shield(asyncio.ensure_future(self._partitions.flush()))
             self.metrics.flush_s.labels("all").observe(self._clock.monotonic_s() - started_s)
             await asyncio.to_thread(self._writer.publish_due_history)
+
+    async def _flush_pause(self) -> None:
+        """Wait for the next flush: longer under backlog, so that what changes often is written once."""
+        worker, began_s = self.settings.worker, self._clock.monotonic_s()
+        while True:
+            await asyncio.sleep(worker.flush_interval_s)
+            now_s = self._clock.monotonic_s()
+            is_backlogged = now_s - self._full_chunk_s < BACKLOG_S
+            if not is_backlogged or now_s - began_s >= worker.backlog_flush_interval_s:
+                return
 
     async def _tick_loop(self) -> None:
         while True:
@@ -201,7 +214,6 @@ class WorkerRuntime:
         # Faust lets the flow go on before it says which partitions were assigned.
         await self._assigned.wait()
         partition = self._partitions.owned[number]
-        self._is_backlogged = len(records) >= self.settings.worker.chunk_records
         async with self._turn:
             started_s = self._clock.monotonic_s()
             outputs = partition.engine.process(records)
@@ -211,6 +223,8 @@ class WorkerRuntime:
             self._serving.schedule.chunk_taken(records[-1].timestamp, self._clock.now_ms())
             self._partitions.noted(number)
             self._take(partition, outputs, ack)
+            if len(records) >= self.settings.worker.chunk_records:
+                self._full_chunk_s = self._clock.monotonic_s()
             await asyncio.sleep(0)
         await self._partitions.room(partition)
 

@@ -58,7 +58,7 @@ def shown_record(
         shown_at_ms=now.at_ms,
         items=[items.item_ids[slot] for slot in slots],
         positions=list(positions[part]),
-        kinds=[KINDS[items.kind[slot]] for slot in slots],
+        kinds=[KINDS[kind] for kind in items.kind[slots].tolist()],
         feature_schema=now.settings.catalogue.schema_.hash,
         user=encode_array(captured.user_U),
         item=encode_array(captured.item_NI[part]),

@@ -184,3 +184,10 @@ def test_every_arrival_order_ends_with_the_same_labels(data: st.DataObject, acti
     in_order = [None, *sorted(actions, key=lambda one: one.at_ms)]
     arrived = data.draw(st.permutations(in_order))
     assert final_labels(arrived) == final_labels(in_order)
+
+
+def test_changes_of_labels_that_nobody_was_told_need_not_be_looked_for() -> None:
+    shown = slate(TEA, ALE)
+    act(shown, action("click", TEA, 1), PLAN, LATENESS_MS)
+    changed = act(shown, action("dwell", TEA, 4, 3.0), PLAN, LATENESS_MS, among={"quick_back", "cart"})
+    assert (changed, shown.labels["dwell"]) == ({"quick_back"}, {0: 3.0})

@@ -105,3 +105,19 @@ def test_one_declaration_in_the_settings_makes_labels_of_a_new_task() -> None:
     plan = LabelPlan.of(settings)
     assert labels(plan, "opened", action("view", ALE, 2)) == [0.0, 1.0]
     assert plan.window_ms["opened"] == 3_600_000
+
+
+def test_the_labels_of_all_places_at_once_are_those_of_each_place_that_are_known() -> None:
+    plan = plan_of(*DEFAULT_TASKS, LONG_DWELL)
+    log = (
+        action("click", TEA, 1), dwell(3.0, is_final=False), action("order", TEA, 2), action("cancel", TEA, 3),
+        action("dislike", ALE, 4), dwell(31.0), action("click", ALE, 5), action("cart", ALE, 6),
+    )  # fmt: skip
+    for num in range(len(log) + 1):
+        shown = slate(TEA, ALE)
+        for one in log[:num]:
+            act(shown, one, plan, LATENESS_MS)
+        for task in plan.tasks.values():
+            each = {place: plan.label(shown, task, place) for place in range(2)}
+            known = {place: label for place, label in each.items() if label is not None}
+            assert plan.known_labels(shown, task) == known, (num, task.name)

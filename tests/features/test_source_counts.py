@@ -104,3 +104,11 @@ def test_a_late_event_is_worth_less_than_one_that_is_new() -> None:
     counts.add_one(row, CLICK, NOW_MS - 1_800_000)
     assert counts.decayed[row, 0, CLICK] == pytest.approx(1.5)
     assert np.count_nonzero(counts.decayed[row]) == 3
+
+
+def test_a_row_includes_events_up_to_its_offset_and_a_slot_without_one_none() -> None:
+    counts = SourceCounts()
+    counts.offset[counts.row(7)] = 40
+    assert [counts.includes(slot, offset) for slot, offset in ((7, 39), (7, 40), (7, 41), (8, 0))] == [
+        True, True, False, False,
+    ]  # fmt: skip
