@@ -65,38 +65,37 @@ def replay(
 
     with ReplayProgress("replay", clock) as progress:
         figures = asyncio.run(run(progress))
-    if as_json:
-        typer.echo(json.dumps(figures))
-    else:
-        _tell(figures)
+    typer.echo(json.dumps(figures) if as_json else _told(figures))
     if check and not figures["check"]["is_equal"]:
         raise typer.Exit(1)
 
 
-def _tell(figures: dict[str, Any]) -> None:
+def _told(figures: dict[str, Any]) -> str:
+    lines: list[str] = []
     if "events_sent" in figures:
-        typer.echo(
+        lines.append(
             f"{figures['events_sent']:,} events and {figures['items_sent']:,} items sent, "
             f"{figures['events_rejected']:,} rejected, {figures['seconds']:.1f} s, "
             f"{figures['events_per_s']:,.0f} events/s"
         )
-    if "check" in figures:
-        _tell_check(figures["check"])
+    return "\n".join(lines + (_told_check(figures["check"]) if "check" in figures else []))
 
 
-def _tell_check(found: dict[str, Any]) -> None:
+def _told_check(found: dict[str, Any]) -> list[str]:
     """A line per feature and kind of result; live beside straight."""
+    lines: list[str] = []
     for name, one in found["features"].items():
         apart = (
             "missing on one side" if one["max_difference"] is None else f"largest difference {one['max_difference']:g}"
         )
-        typer.echo(f"{name:32} {one['equal']:>12,} of {one['values']:>12,} equal, {apart}")
+        lines.append(f"{name:32} {one['equal']:>12,} of {one['values']:>12,} equal, {apart}")
     for name in ("lists", "labels", "users", "item_totals"):
         one = found[name]
         first = f", first: {'; '.join(one['examples'])}" if one["examples"] else ""
-        typer.echo(f"{name:32} {one['equal']:>12,} equal, {one['live']:,} live, {one['straight']:,} straight{first}")
+        lines.append(f"{name:32} {one['equal']:>12,} equal, {one['live']:,} live, {one['straight']:,} straight{first}")
     verdict = "equal" if found["is_equal"] else "not equal"
-    typer.echo(f"{verdict}: {found['events']:,} events, {found['items']:,} items, {found['partitions']} partitions")
+    lines.append(f"{verdict}: {found['events']:,} events, {found['items']:,} items, {found['partitions']} partitions")
+    return lines
 
 
 def _events_per_s(speed: str) -> float | None:

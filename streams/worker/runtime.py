@@ -6,7 +6,6 @@ partitions open as they are assigned. Any failure of a background task ends the 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,14 +26,16 @@ from streams.observability.web import RoleServer
 from streams.settings import Settings
 from streams.worker.counted import observe
 from streams.worker.history_erasure import HistoryErasure
+from streams.worker.item_refusals import refuse_items
 from streams.worker.knowledge import Knowledge
 from streams.worker.list_capture import ListCapture
 from streams.worker.model_follower import ModelFollower
 from streams.worker.open_partition import OpenPartition
 from streams.worker.outputs import Outputs, SourceRecord
 from streams.worker.partition_set import PartitionSet
+from streams.worker.refresh_loop import RefreshLoop
 from streams.worker.row_partitions import RowPartitions
-from streams.worker.sent_records import dead_letter, output_records, watermark
+from streams.worker.sent_records import output_records, watermark
 from streams.worker.serving import Serving
 from streams.worker.skew_sampler import SkewSampler
 
@@ -42,11 +43,10 @@ __all__ = ["WorkerRuntime"]
 
 log = structlog.get_logger(__name__)
 Crash = Callable[[BaseException], Awaitable[None]]
-# How often deferred refreshes and idle partitions are looked at.
+# How often idle partitions are looked at.
 TICK_S = 0.02
 OBSERVE_S = 1.0
-# A full chunk says that more is waiting, for so long: when partitions are about to move, none comes any more, and what
-# was processed must be durable soon.
+# A full chunk says that more waits, for so long: none comes when partitions are about to move, and flushes hurry then.
 BACKLOG_S = 0.25
 
 
@@ -58,8 +58,8 @@ class WorkerRuntime:
         self.metrics = WorkerMetrics()
         self.knowledge = Knowledge(settings, clock)
         self._sender = RecordSender(settings)
-        watch = SkewSampler(settings.catalogue.schema_, clock, self.metrics).watch
-        self._lists = ListCapture(self.knowledge.items, self.knowledge.index, watch)
+        skew = SkewSampler(settings.catalogue.schema_, clock, self.metrics)
+        self._lists = ListCapture(self.knowledge.items, self.knowledge.index, skew.watch)
         self._serving = Serving(
             settings,
             clock,
@@ -82,9 +82,9 @@ class WorkerRuntime:
         self._is_ready = False
         self._full_chunk_s = float("-inf")
         self._assigned = asyncio.Event()
-        # One chunk at a time, and the event loop between two: a transaction of a flush takes some ten rounds of it, and
-        # would run into its timeout behind a chunk of every partition in each.
+        # One chunk, then the event loop: a flush's transaction takes ten rounds of it, and has a timeout.
         self._turn = asyncio.Lock()
+        self._refreshes = RefreshLoop(self._serving, self._turn)
         self._num_events = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.read_lags: Callable[[], list[PartitionLag]] = list
@@ -109,7 +109,7 @@ class WorkerRuntime:
         await self.knowledge.start()
         await self._models.start()
         erasure = HistoryErasure(self._clock, self._writer, self._partitions)
-        loops = (self._flush_loop, self._tick_loop, self._observe_loop, erasure.run)
+        loops = (self._flush_loop, self._tick_loop, self._refreshes.run, self._observe_loop, erasure.run)
         self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in loops]
 
     async def stop(self, leave_group: Callable[[], Awaitable[None]]) -> None:
@@ -156,8 +156,7 @@ class WorkerRuntime:
         while True:
             await asyncio.sleep(TICK_S)
             self.knowledge.refresh(self._partitions.max_event_ms or self._clock.now_ms())
-            self._serving.refresh_due()
-            self._reject_items()
+            refuse_items(self.settings, self.knowledge, self._partitions, self.metrics, self._clock.now_ms())
             for number, at_ms in self._partitions.overdue().items():
                 await self._sender.send([watermark(self.settings, number, at_ms)])
             for part in (self.knowledge.catalogue, self.knowledge.item_counts, self._models):
@@ -226,6 +225,7 @@ class WorkerRuntime:
             if len(records) >= self.settings.worker.chunk_records:
                 self._full_chunk_s = self._clock.monotonic_s()
             await asyncio.sleep(0)
+        self._refreshes.chunk_taken()
         await self._partitions.room(partition)
 
     def _partition_of(self, number: int) -> OpenPartition | None:
@@ -236,22 +236,6 @@ class WorkerRuntime:
         partition.add(records, [forgotten.user_id for forgotten in outputs.forgotten], ack)
         observe(self.metrics, outputs)
         self._serving.take(partition, outputs)
-
-    def _reject_items(self) -> None:
-        """Dead-letter bad catalogue records once: whoever owns the `events` partition of the same number."""
-        for number, partition in self._partitions.owned.items():
-            state = partition.engine.state
-            bad = [pair for pair in self.knowledge.rejected[number] if pair[0].offset >= state.catalogue_next]
-            # What was told before needs no memory; nor what is told below, as a worker that fails reads all anew.
-            self.knowledge.rejected[number].clear()
-            if bad:
-                letter = partial(dead_letter, self.settings, topic="catalogue", partition=number)
-                now_ms = self._clock.now_ms()
-                partition.add([letter(record, refusal, now_ms=now_ms) for record, refusal in bad], [], None)
-                state.catalogue_next = bad[-1][0].offset + 1
-                self.metrics.dead_letters.inc(len(bad))
-                for _, refusal in bad:
-                    self.metrics.rejects.labels(refusal.reason).inc()
 
     def _on_model(self) -> None:
         self._serving.schedule.model_changed(self._clock.now_ms())

@@ -31,7 +31,7 @@ __all__ = ["Serving"]
 MAX_BATCH = 64
 # Refreshes in one go, and how long they rest then, as a multiple of what the last ones took: events and requests go
 # first, so refreshes get at most a third of the worker's time. Under overload they coalesce and are shed.
-MAX_REFRESHES = 8
+MAX_REFRESHES = 4
 REST_FACTOR = 2.0
 
 
@@ -62,7 +62,7 @@ class Serving:
         self._lists = lists
 
     def take(self, partition: OpenPartition, outputs: Outputs) -> None:
-        """Answer the requests of a chunk, and refresh what its events made stale and is due."""
+        """Answer the requests of a chunk, and note what its events made stale."""
         now_ms = self._clock.now_ms()
         tasks: list[tuple[RankTask, int]] = []
         for due in outputs.ranks:
@@ -79,7 +79,6 @@ class Serving:
             self.schedule.trigger(trigger.user_id, trigger.surface, trigger.appended_at_ms, now_ms)
         for start in range(0, len(tasks), MAX_BATCH):
             self._publish(partition, tasks[start : start + MAX_BATCH])
-        self.refresh_due()
 
     def refresh_due(self) -> None:
         """Refresh surfaces whose turn has come, unless refreshes rest."""
