@@ -97,9 +97,11 @@ def timed_events(steps: Sequence[Step], seed: int) -> tuple[NDArray[np.float64],
     gaps_s = np.random.default_rng(seed).exponential(GAP_S, 2 * len(OF_SLATE) * len(start_s)).tolist()
     last_s: dict[int, float] = {}
     at_s, raws = list[float](), list[bytes]()
-    for number, record in enumerate(event_records("", len(OF_SLATE) * len(start_s), seed, 0)):
+    for number, record in enumerate(event_records("", 2 * len(OF_SLATE) * len(start_s), seed, 0)):
         raw = record.value or b""
         slate = int(raw[raw.index(SESSION) + len(SESSION) :][:8])
+        if slate >= len(start_s):  # begun after the last step
+            continue
         before_s = last_s.get(slate)
         last_s[slate] = start_s[slate] if before_s is None else before_s + gaps_s[number]
         at_s.append(last_s[slate])

@@ -128,7 +128,7 @@ class RankingSettings(Section):
     score_weights: dict[str, float] | None = Field(
         None, description="in place of the tasks' own score weights, all of them; a task left out adds nothing"
     )
-    surfaces: tuple[str, ...] = Field(("home",), description="surfaces re-ranked for each active user")
+    surfaces: tuple[str, ...] = Field(("home",), description="re-ranked for each active user; none: no list ever is")
     candidates: int = Field(200, ge=1, description="items scored when the candidates are our own")
     k: int = Field(20, ge=1, description="items in a list of our own candidates, unless the request names a k")
     rerank_interval_s: float = Field(1.0, ge=0, description="a user's surface is refreshed at most this often")

@@ -29,7 +29,6 @@ CLICK_WINDOW_S = 10.0
 # More than a step has: a step must be one chunk.
 _CHUNK_RECORDS = 20_000
 _BATCH_BYTES = 1 << 20
-_NEVER_S = 1e10
 _POLL_MS = 200
 _EMPTY_POLLS_MAX = 5
 
@@ -46,7 +45,7 @@ def lockstep_settings(
             "commit_interval_s": 0.03,
         },
         "labels": {"window_overrides_s": {**base.labels.window_overrides_s, "click": CLICK_WINDOW_S}},
-        "ranking": {"rerank_interval_s": _NEVER_S, "rerank_active_users": 0, "explore_frac": 0.0},
+        "ranking": {"surfaces": (), "rerank_active_users": 0, "explore_frac": 0.0},
         "training": {"round_slates": 64, "round_interval_s": None, "seed": seed},
     }  # fmt: skip
     sections = {name: getattr(base, name).model_copy(update=update) for name, update in section.items()}

@@ -100,8 +100,9 @@ def on_action(now: Moment, event: Mapping[str, Any]) -> None:
     if slate is not None and name in {"click", "dislike"}:
         user.answer(slate.slate_id, slot, 1 if name == "click" else -1)
     state.changed(user)
-    if name in TRIGGERS:
-        surfaces = dict.fromkeys([*now.settings.ranking.surfaces, *([slate.surface] if slate else [])])
+    refreshed = now.settings.ranking.surfaces
+    if name in TRIGGERS and refreshed:
+        surfaces = dict.fromkeys([*refreshed, *([slate.surface] if slate else [])])
         now.out.triggers += [Trigger(user.user_id, surface, now.appended_at_ms) for surface in surfaces if surface]
 
 

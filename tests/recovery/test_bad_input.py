@@ -27,8 +27,8 @@ USER = next(name for name in map("u{}".format, range(99)) if partition_for(name,
 OTHER = next(name for name in map("u{}".format, range(99)) if partition_for(name, 2) == THERE)
 YEAR_2005_MS = 1_104_537_600_000
 HOUR_MS = 3_600_000
-# How often lists are refreshed depends on time.
-UNSTEADY = {"rankings", "sheds", "rebalances"}
+# How often lists are refreshed, and one of them is checked, depends on time.
+UNSTEADY = {"rankings", "sheds", "rebalances", "skew_lists"}
 
 
 def event(kind: str, event_id: str, at_ms: int, **fields: Any) -> dict[str, Any]:
