@@ -151,7 +151,7 @@ def report(ran_on: dict[str, object], found: dict[str, Drain], stages_s: dict[st
         "own_cpu_us_by_stage": {stage: 1e6 * s / found["worker"].events for stage, s in stages_s.items()},
         "peers": {
             "stock Faust agent that does nothing": figures["faust"],
-            "Metarank 0.7.11 import (published by this project, another run)": {"events_per_s": METARANK_EVENTS_PER_S},
+            "Metarank 0.7.11 import (measured by this project, another run)": {"events_per_s": METARANK_EVENTS_PER_S},
         },
         "ratios": {f"worker / {name}": own / peer for name, peer in peers.items()},
         "goals": {f"worker / {name}": goal for name, goal in GOALS.items()},
