@@ -10,17 +10,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from rocksdict import AccessType, Rdict
+from rocksdict import Rdict
 
 from streams.features import generations
 from streams.features.generations import Ticks
-from streams.features.row_databases import read_layout, read_records
+from streams.features.row_databases import newest_log, open_secondary, read_layout, read_records
 from streams.features.row_memory import RowMemory
 
 __all__ = ["FollowedRows"]
-
-# A flush may come between any two steps of opening; several in a row mean that the owner is about to remove the rows.
-_OPEN_ATTEMPTS = 5
 
 
 class FollowedRows:
@@ -77,7 +74,7 @@ class FollowedRows:
     def _is_caught_up(self) -> bool:
         if self._db is None or self._log is None:
             return False
-        newest = _newest_log(self._log.parent)
+        newest = newest_log(self._log.parent)
         try:
             self._db.try_catch_up_with_primary()
         except Exception:  # noqa: BLE001  # rocksdict raises no narrower; the owner may have removed files meanwhile
@@ -88,21 +85,12 @@ class FollowedRows:
         return is_whole
 
     def _open(self, name: str) -> None:
-        for _ in range(_OPEN_ATTEMPTS):
-            self._drop()
-            self._name, self._log = name, _newest_log(self._folder / name)
-            self._scratch.mkdir(parents=True, exist_ok=True)
-            access = AccessType.secondary(str(self._scratch))
-            self._db = Rdict(str(self._folder / name), self._memory.options(), access_type=access)
-            if self._log is not None and self._log.exists():
-                return
+        self._drop()
+        self._name = name
+        self._db, self._log = open_secondary(self._folder / name, self._memory, self._scratch)
 
     def _drop(self) -> None:
         if self._db is not None:
             self._db.close()
         self._db = self._name = None
         shutil.rmtree(self._scratch, ignore_errors=True)
-
-
-def _newest_log(folder: Path) -> Path | None:
-    return max(folder.glob("*.log"), key=lambda path: int(path.stem), default=None)

@@ -1,8 +1,10 @@
 """The files around a partition's row database: which generation counts, who writes it, and whether it changed.
 
-A partition folder holds numbered databases (`gen-000001`, ...), of which `CURRENT` names the one that counts. A paused
-process keeps its lock on a database, so whoever takes the partition over starts the next generation beside it and
-replaces `CURRENT`. `TICKS` is a counter in shared memory: readers look at it instead of asking the database each time.
+A partition folder holds numbered databases (`gen-000001`, ...). A paused process keeps its lock on a database, so
+whoever takes the partition over starts another generation beside it and names it as the successor in a file that can
+be made only once (`after-000001`): of two that replace the same generation one is told that it came too late. The
+newest successor counts. `TICKS` is a counter in shared memory: readers look at it instead of asking the database each
+time.
 """
 
 import json
@@ -13,23 +15,38 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["Ticks", "current", "name_owner", "next_generation", "other_generations", "owner", "publish", "retract"]
+__all__ = [
+    "Ticks",
+    "current",
+    "forget_old",
+    "name_owner",
+    "next_generation",
+    "other_generations",
+    "owner",
+    "publish",
+    "retract",
+]
 
-_CURRENT, _OWNER, _TICKS, _PREFIX = "CURRENT", "OWNER", "TICKS", "gen-"
+_OWNER, _TICKS, _PREFIX, _AFTER = "OWNER", "TICKS", "gen-", "after-"
+# What the first generation comes after.
+_NOTHING = f"{_PREFIX}000000"
 _COUNTER = struct.Struct("<Q")
 
 
 def current(folder: Path) -> str | None:
     """The generation that counts; none when the partition has no rows yet."""
-    try:
-        return (folder / _CURRENT).read_text().strip() or None
-    except FileNotFoundError:
-        return None
+    while successions := _successions(folder):
+        try:
+            return str((folder / successions[-1]).readlink())
+        except FileNotFoundError:  # removed since, because a newer one counts
+            continue
+    return None
 
 
 def next_generation(folder: Path) -> str:
     """A new empty generation, not yet the one that counts."""
-    number = 1 + max((int(name.removeprefix(_PREFIX)) for name in _generations(folder)), default=0)
+    names = [*_generations(folder), *_successions(folder)]
+    number = 1 + max((int(name.partition("-")[2]) for name in names), default=0)
     while True:
         name = f"{_PREFIX}{number:06d}"
         try:
@@ -40,14 +57,20 @@ def next_generation(folder: Path) -> str:
             return name
 
 
-def publish(folder: Path, name: str) -> None:
-    """Make a generation the one that counts, for every reader at once."""
-    _replace(folder / _CURRENT, name)
+def publish(folder: Path, name: str, after: str | None) -> bool:
+    """Make a generation count for every reader at once, after the one that did. False when another one does by now."""
+    try:
+        (folder / (after or _NOTHING).replace(_PREFIX, _AFTER)).symlink_to(name)
+    except FileExistsError:
+        return False
+    # Files of old successions are removed, so one can be made again by who comes very late.
+    return current(folder) == name
 
 
 def retract(folder: Path) -> None:
     """Make no generation count, and tell the readers."""
-    (folder / _CURRENT).unlink(missing_ok=True)
+    for succession in _successions(folder):
+        (folder / succession).unlink(missing_ok=True)
     if (folder / _TICKS).exists():
         ticks = Ticks.of_writer(folder)
         ticks.move()
@@ -59,9 +82,17 @@ def other_generations(folder: Path, name: str) -> list[Path]:
     return [folder / other for other in _generations(folder) if other != name]
 
 
+def forget_old(folder: Path) -> None:
+    """Remove what names generations that count no more."""
+    for succession in _successions(folder)[:-1]:
+        (folder / succession).unlink(missing_ok=True)
+
+
 def name_owner(folder: Path) -> None:
     """Write down that this process writes the partition, for whoever finds it locked."""
-    _replace(folder / _OWNER, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+    aside = folder / f"{_OWNER}.{os.getpid()}"
+    aside.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+    aside.replace(folder / _OWNER)
 
 
 def owner(folder: Path) -> Mapping[str, object]:
@@ -74,14 +105,18 @@ def owner(folder: Path) -> Mapping[str, object]:
 
 
 def _generations(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob(f"{_PREFIX}[0-9]*"))
+    return _names(folder, _PREFIX)
 
 
-def _replace(path: Path, text: str) -> None:
-    # Not synced: after a power loss an empty CURRENT reads as no rows yet, and the owner writes them again.
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.write_text(text)
-    aside.replace(path)
+def _successions(folder: Path) -> list[str]:
+    return _names(folder, _AFTER)
+
+
+def _names(folder: Path, prefix: str) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir() if path.name.startswith(prefix))
+    except FileNotFoundError:
+        return []
 
 
 class Ticks:

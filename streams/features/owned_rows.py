@@ -54,35 +54,52 @@ class OwnedRows:
 
     @classmethod
     def take_over(cls, folder: Path, memory: RowMemory, patience_s: float) -> "OwnedRows":
-        """Open as the owner. What a paused process holds is copied, and what is damaged left, for a new generation."""
+        """Open as the owner. What a paused process holds is copied, and what is damaged left, for a new generation.
+
+        Raises StateError when another process took over at the same time.
+        """
         name = generations.current(folder)
         if name is None:
             return cls._begin(folder, memory)
         try:
             database = open_database(folder / name, memory, patience_s)
         except StateError:
-            return cls._begin(folder, memory)
+            return cls._begin(folder, memory, after=name)
         if database is None:
-            return cls._begin(folder, memory, copy_of=name)
+            return cls._replace(folder, memory, name)
         sweep(folder, name)
         return cls(folder, name, database)
 
     @classmethod
-    def _begin(cls, folder: Path, memory: RowMemory, copy_of: str | None = None) -> "OwnedRows":
-        folder.mkdir(parents=True, exist_ok=True)
-        name = generations.next_generation(folder)
-        database = open_database(folder / name, memory, patience_s=0.0)
-        if database is None:
-            raise StateError(
-                f"rows in {folder / name} are new and yet locked; needed one owner; stop {who_writes(folder)}"
-            )
-        if copy_of is not None:
-            copy_rows(folder / copy_of, database, memory, folder / f"source-of-{name}")
-        rows = cls(folder, name, database)
-        generations.publish(folder, name)
-        rows._ticks.move()
-        sweep(folder, name)
+    def _begin(cls, folder: Path, memory: RowMemory, after: str | None = None) -> "OwnedRows":
+        """Start anew: whoever owns a partition writes its rows again."""
+        rows = cls(folder, *_new_database(folder, memory))
+        rows._publish(after)
         return rows
+
+    @classmethod
+    def _replace(cls, folder: Path, memory: RowMemory, held: str) -> "OwnedRows":
+        """Go on beside a process that holds the rows, and may be awake: what it writes until it is replaced counts.
+
+        So the rows are brought over twice, and that none is lacking is noted last: before and after.
+        """
+        rows = cls(folder, *_new_database(folder, memory))
+        scratch = folder / f"source-of-{rows._name}"
+        copy_rows(folder / held, rows._db, memory, scratch)
+        rows._publish(after=held)
+        if copy_rows(folder / held, rows._db, memory, scratch):
+            rows.mark_filled()
+        return rows
+
+    def _publish(self, after: str | None) -> None:
+        if not generations.publish(self._folder, self._name, after):
+            self.close()
+            raise StateError(
+                f"rows in {self._folder} were taken over by {who_writes(self._folder)} at the same time; rows have one "
+                "owner; acquire the partition again if it is still assigned"
+            )
+        self._ticks.move()
+        sweep(self._folder, self._name)
 
     @property
     def is_fresh(self) -> bool:
@@ -117,6 +134,8 @@ class OwnedRows:
         self._note_layout(batch, names)
         self._db.write(batch)
         self._ticks.move()
+        # Whoever replaced this generation before now may have missed the rows.
+        self._check_current()
         return num_written
 
     def delete(self, keys: Sequence[bytes]) -> int:
@@ -129,6 +148,7 @@ class OwnedRows:
             self._db.flush()
             self._db.compact_range(min(held), max(held) + b"\0", _fully())
         self._ticks.move()
+        self._check_current()
         return len(held)
 
     def close(self) -> None:
@@ -146,9 +166,18 @@ class OwnedRows:
         name = generations.current(self._folder)
         if name != self._name:
             raise StateError(
-                f"rows in {self._folder} were taken over while this process was paused: {name} counts, {self._name} "
-                "is held; rows have one owner; release the partition, and acquire it when it is assigned again"
+                f"rows in {self._folder} were taken over by another process: {name} counts, {self._name} is held; "
+                "rows have one owner; release the partition, and acquire it when it is assigned again"
             )
+
+
+def _new_database(folder: Path, memory: RowMemory) -> tuple[str, Rdict]:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = generations.next_generation(folder)
+    database = open_database(folder / name, memory, patience_s=0.0)
+    if database is None:
+        raise StateError(f"rows in {folder / name} are new and yet locked; needed one owner; stop {who_writes(folder)}")
+    return name, database
 
 
 def _newest(keys: Sequence[bytes], records: Sequence[bytes], held: Sequence[bytes | None]) -> dict[bytes, bytes]:

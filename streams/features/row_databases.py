@@ -4,12 +4,13 @@ Every database holds records by entity key, and two kinds of keys of our own: th
 mark that no row is lacking.
 """
 
+import itertools
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 from rocksdict import AccessType, Rdict, WriteBatch
 
@@ -22,18 +23,23 @@ __all__ = [
     "LAYOUT",
     "copy_rows",
     "discard",
+    "newest_log",
     "open_database",
+    "open_secondary",
     "read_layout",
     "read_records",
     "sweep",
     "who_writes",
 ]
 
+T = TypeVar("T")
 # Keys of our own. An entity key starts with the number of its join keys, which is never zero.
 FILLED = b"\0\0\0\0filled"
 LAYOUT = b"\0\0\0\0layout:"
 _RETRY_S = 0.02
 _COPY_ROWS = 1000
+# A flush may come between any two steps of opening; several in a row mean that the owner is about to remove the rows.
+_SECONDARY_ATTEMPTS = 5
 
 
 def read_records(database: Rdict, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -77,28 +83,66 @@ def open_database(path: Path, memory: RowMemory, patience_s: float) -> Rdict | N
     return None
 
 
-def copy_rows(source: Path, target: Rdict, memory: RowMemory, scratch: Path) -> None:
-    """Copy all rows of a generation that another process holds. That none is lacking is noted last, if it was so."""
-    scratch.mkdir(parents=True)
-    held = Rdict(str(source), memory.options(), access_type=AccessType.secondary(str(scratch)))
-    batch = WriteBatch(raw_mode=True)
-    for key, record in held.items():
-        if key != FILLED:
-            batch.put(key, record)
-        if len(batch) >= _COPY_ROWS:
-            target.write(batch)
-            batch = WriteBatch(raw_mode=True)
-    if FILLED in held:
-        batch.put(FILLED, b"1")
-    target.write(batch)
+def open_secondary(path: Path, memory: RowMemory, scratch: Path) -> tuple[Rdict, Path | None]:
+    """Open what another process holds, for reading as of now. `scratch`: a folder of this reader for RocksDB's notes.
+
+    The newest log is returned when all was read; none when the owner kept removing logs that were being read.
+    """
+    attempts = 0
+    while True:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        newest = newest_log(path)
+        database = Rdict(str(path), memory.options(), access_type=AccessType.secondary(str(scratch)))
+        attempts += 1
+        if newest is not None and newest.exists():
+            return database, newest
+        if attempts == _SECONDARY_ATTEMPTS:
+            return database, None
+        database.close()
+
+
+def newest_log(path: Path) -> Path | None:
+    """The write-ahead log that a database writes now."""
+    return max(path.glob("*.log"), key=lambda log: int(log.stem), default=None)
+
+
+def copy_rows(source: Path, target: Rdict, memory: RowMemory, scratch: Path) -> bool:
+    """Make `target` hold what a generation holds that another process may write, except that no row is lacking.
+
+    Returns whether no row is lacking in the source, and all of it was read.
+    """
+    held, log = open_secondary(source, memory, scratch)
+    records: Iterator[tuple[Any, Any]] = held.items()
+    for chunk in _chunks(pair for pair in records if pair[0] != FILLED):
+        batch = WriteBatch(raw_mode=True)
+        for (key, record), known in zip(chunk, read_records(target, [key for key, _ in chunk]), strict=True):
+            if record != known:
+                batch.put(key, record)
+        target.write(batch)
+    copied: Iterator[Any] = target.keys()
+    for keys in _chunks(copied):
+        batch = WriteBatch(raw_mode=True)
+        for key, source_record in zip(keys, read_records(held, keys), strict=True):
+            if source_record is None:
+                batch.delete(key)
+        target.write(batch)
+    is_filled = log is not None and FILLED in held
     held.close()
     shutil.rmtree(scratch, ignore_errors=True)
+    return is_filled
+
+
+def _chunks(found: Iterator[T]) -> Iterator[list[T]]:
+    while chunk := list(itertools.islice(found, _COPY_ROWS)):
+        yield chunk
 
 
 def sweep(folder: Path, name: str) -> None:
     """Remove generations that count no more, except what a paused process still holds."""
     for path in generations.other_generations(folder, name):
         _destroy(path)
+    generations.forget_old(folder)
 
 
 def who_writes(folder: Path) -> str:

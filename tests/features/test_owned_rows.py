@@ -1,6 +1,8 @@
+import contextlib
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from streams.errors import StateError
 from streams.features import generations
 from streams.features.owned_rows import OwnedRows
-from streams.features.row_databases import discard
+from streams.features.row_databases import copy_rows, discard, open_database, read_records
 from streams.features.row_memory import RowMemory
 from tests.features.row_holder import NAMES, record
 
@@ -136,6 +138,61 @@ def test_a_paused_owner_is_replaced_by_a_generation_with_all_its_rows_and_cannot
         assert "gen-000002 counts, gen-000001 is held" in answer
         assert rows.get([b"a"]) == [record(11, "after")]
         rows.close()
+
+
+def test_what_an_owner_writes_while_it_is_taken_over_is_kept(folder: Path, memory: RowMemory) -> None:
+    first = OwnedRows.take_over(folder, memory, PATIENCE_S)
+    put(first, *((f"old{n}", n, "x") for n in range(20_000)))
+    first.mark_filled()
+    written: list[str] = []
+    is_busy = threading.Event()
+
+    def write() -> None:
+        with contextlib.suppress(StateError):  # taken over
+            for n in range(1_000_000):
+                put(first, (f"new{n}", n, "y"))
+                written.append(f"new{n}")
+                is_busy.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    is_busy.wait()
+    second = OwnedRows.take_over(folder, memory, PATIENCE_S)
+    writer.join()
+
+    assert len(written) < 1_000_000
+    assert not second.is_fresh
+    assert None not in second.get([key.encode() for key in ("old0", "old19999", *written)])
+    first.close()
+    second.close()
+
+
+def test_what_an_owner_deletes_while_it_is_taken_over_stays_deleted(folder: Path, memory: RowMemory) -> None:
+    owner = OwnedRows.take_over(folder, memory, PATIENCE_S)
+    put(owner, ("kept", 10, "x"), ("gone", 10, "x"))
+    target = open_database(folder / "copy", memory, 0.0)
+    assert target is not None
+    copy_rows(folder / "gen-000001", target, memory, folder / "scratch")
+    owner.delete([b"gone"])
+    copy_rows(folder / "gen-000001", target, memory, folder / "scratch")
+    assert read_records(target, [b"kept", b"gone"]) == [record(10, "x"), None]
+    target.close()
+    owner.close()
+
+
+def test_of_two_who_replace_the_same_generation_the_second_is_told(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    names = [generations.next_generation(folder) for _ in range(3)]
+    assert generations.publish(folder, names[0], after=None)
+    assert generations.publish(folder, names[2], after=names[0])
+    assert not generations.publish(folder, names[1], after=names[0])
+    assert generations.current(folder) == names[2]
+    # Also when what named the first successor is long gone.
+    name = generations.next_generation(folder)
+    assert generations.publish(folder, name, after=names[2])
+    generations.forget_old(folder)
+    assert not generations.publish(folder, names[1], after=names[0])
+    assert generations.current(folder) == name
 
 
 def test_a_copied_generation_is_as_complete_as_its_source(folder: Path, memory: RowMemory) -> None:
