@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--base-seconds", type=float, default=60.0)
     parser.add_argument("--burst-seconds", type=float, default=120.0)
     parser.add_argument("--after-seconds", type=float, default=120.0)
-    parser.add_argument("--warm-events", type=int, default=60_000, help="history before the load")
+    parser.add_argument("--warm-events", type=int, default=20_000, help="history before the load")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     given = parser.parse_args()
     ran_on = machine()

@@ -199,7 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=1000.0, help="events a second")
     parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--warm-events", type=int, default=60_000, help="history before the load")
+    parser.add_argument("--warm-events", type=int, default=20_000, help="history before the load")
     parser.add_argument("--requests", type=int, default=500, help="round trips of each kind without load")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     arguments = parser.parse_args()

@@ -116,6 +116,13 @@ class LabelSettings(Section):
         check_tasks(tasks)
         return tasks
 
+    @model_validator(mode="after")
+    def _of_known_tasks(self) -> Self:
+        known = {task.name for task in (*self.tasks, *DEFAULT_TASKS)}
+        if unknown := sorted(set(self.window_overrides_s) - known):
+            raise ValueError(f"window_overrides_s: no task is named {unknown}; needed names among {sorted(known)}")
+        return self
+
     @property
     def windows_s(self) -> dict[str, float]:
         """Window of each task in seconds of event time after the slate was shown."""
@@ -169,6 +176,13 @@ class TrainingSettings(Section):
     metrics_port: int = Field(
         0, ge=0, description="port of /metrics, /health and /status on 127.0.0.1; 0: any free one"
     )
+
+    @field_validator("id_rows")
+    @classmethod
+    def _has_room(cls, id_rows: int) -> int:
+        if id_rows == 1:
+            raise ValueError("one row has no room for an id beside the row that all others share; give 0 or at least 2")
+        return id_rows
 
 
 class FeastSettings(Section):

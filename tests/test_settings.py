@@ -105,6 +105,8 @@ def test_unknown_keys_are_refused_in_every_section(section: type[BaseModel]) -> 
         (RankingSettings, "category_share_max", 0),
         (TrainingSettings, "judge_frac", 1.0),
         (TrainingSettings, "device", "tpu"),
+        (TrainingSettings, "id_rows", 1),
+        (LabelSettings, "window_overrides_s", {"clik": 10.0}),
         (FeastSettings, "online_store", "sqlite"),
         (KafkaSecurity, "protocol", "SASL_SSL"),
     ],
