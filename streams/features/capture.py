@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS
 from streams.features.cross_features import capture_cross
-from streams.features.decay import decay_to
+from streams.features.decay import as_of
 from streams.features.item_features import CLICK_LOGIT, capture_items, smoothed_logit
 from streams.features.items import ItemTable
 from streams.features.user_state import SESSION_GAP_MS, UserState
@@ -56,22 +56,20 @@ def capture(user: UserState, items: ItemTable, slots: NDArray[np.int32], now_ms:
 def capture_user(user: UserState, items: ItemTable, now_ms: int) -> Float32:
     """float32[U]: click rate, activity over the horizons, session, hour of day (UTC)."""
     rate = smoothed_logit(float(user.totals[2]), float(user.totals[0]), items.base_rate)
-    decayed = decay_to(np.array(user.decayed).reshape(1, -1, len(EVENT_KINDS)), np.array([user.decayed_at_ms]), now_ms)[
-        0, :, :DISLIKE
-    ]
+    decayed = as_of(user.decayed_values(), user.decayed_at_ms, max(now_ms, user.decayed_at_ms))
     idle_ms = max(now_ms - user.last_event_ms, 0) if user.last_event_ms else 0
     num_actions = user.num_session_actions if idle_ms <= SESSION_GAP_MS else 0
     angle = 2 * math.pi * (now_ms % 86_400_000) / 86_400_000
-    return np.concatenate(
-        [
-            [rate, math.log1p(user.num_slates)],
-            np.log1p(decayed).ravel(),
-            [math.log1p(num_actions), math.log1p(idle_ms / 1000), math.sin(angle), math.cos(angle)],
-        ]
-    ).astype(np.float32)
+    counted = [math.log1p(value) for index, value in enumerate(decayed) if index % len(EVENT_KINDS) != DISLIKE]
+    rest = math.log1p(num_actions), math.log1p(idle_ms / 1000), math.sin(angle), math.cos(angle)
+    return np.array([rate, math.log1p(user.num_slates), *counted, *rest], np.float32)
 
 
 def compile_capture(fields: CatalogueFields) -> None:
     """Have what is compiled at first use ready: seconds on a machine's first time, moments later."""
     items = ItemTable(fields, 1)
+    slot = items.slot("any")
+    items.count(0, [slot], 0, 0)
+    items.count_one(0, slot, 0, 0)
+    items.add_dwell(0, slot, 0, 0)
     capture(UserState(""), items, items.slots(["any"]), 0, Request())

@@ -37,9 +37,9 @@ class CatalogueColumns:
     """Items by slot, as the catalogue describes them. Arrays are valid for `[:n]`.
 
     `number`: float32[n, number fields], NaN where missing. `value_ids[slot]`: int32 ids of the item's field values.
-    `field_of[value id]`: index of the value's affinity field. `values[value id]`: its text. `contents[slot]`: what the
-    ranker reads of the item; `content_epoch[slot]` grows when that changes. `place_of_slot`, `place_of_value`: scratch
-    of whoever looks for slots or values in a list (cross_kernel.py).
+    `field_of[value id]`: index of the value's affinity field, `field_index` the same as a list. `values[value id]`: its
+    text. `contents[slot]`: what the ranker reads of the item; `content_epoch[slot]` grows when that changes.
+    `place_of_slot`, `place_of_value`: scratch of whoever looks for slots or values in a list (cross_kernel.py).
     """
 
     def __init__(self, fields: CatalogueFields) -> None:
@@ -61,6 +61,7 @@ class CatalogueColumns:
         self.value_ids = ValueLists()
         self.texts: dict[int, str] = {}
         self.values: list[str] = []
+        self.field_index: list[int] = []
         self.field_of: NDArray[np.int16] = np.zeros(64, np.int16)
         self.place_of_value: NDArray[np.int32] = np.zeros(64, np.int32)
         self.place_of_slot: NDArray[np.int32] = np.zeros(0, np.int32)
@@ -161,6 +162,7 @@ class CatalogueColumns:
                 self.place_of_value = np.zeros(2 * found, np.int32)
             self.field_of[found] = field
             self.values.append(text)
+            self.field_index.append(field)
         return found
 
 

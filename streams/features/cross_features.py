@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streams.features.cross_kernel import PRIOR_CO_CLICKS, CrossInputs, fill_cross
 from streams.features.item_content import WORD
 from streams.features.items import ItemTable
-from streams.features.user_state import AFFINITY_HALF_LIFE_MS, CLICK, UserState
+from streams.features.user_state import CLICK, UserState
 
 __all__ = ["NEVER_SHOWN_S", "capture_cross"]
 
@@ -81,13 +81,12 @@ def _inputs(user: UserState, items: ItemTable, now_ms: int) -> CrossInputs:
 
 def _leaning(user: UserState, now_ms: int) -> tuple[NDArray[np.int32], Float64]:
     """Values the user leans to, and how much of that is left."""
-    kept = 2.0 ** (-max(now_ms - user.affinity_at_ms, 0) / AFFINITY_HALF_LIFE_MS)
     values: list[int] = []
     weights: list[float] = []
     for held in user.affinity:
         values += held
         weights += held.values()
-    return np.array(values, np.int32), np.array(weights, np.float64) * kept
+    return np.array(values, np.int32), np.array(weights, np.float64) * user.affinity_left(now_ms)
 
 
 def _co_clicks(user: UserState, items: ItemTable) -> tuple[NDArray[np.int32], Float64, int]:
@@ -95,7 +94,7 @@ def _co_clicks(user: UserState, items: ItemTable) -> tuple[NDArray[np.int32], Fl
     clicked = user.recently_clicked(RECENT_CLICKS)
     if not clicked:
         return np.zeros(0, np.int32), np.zeros(0), 0
-    found = [items.neighbours(slot) for slot in clicked]
+    found = [items.near(slot) for slot in clicked]
     scale = 1.0 / (items.totals[clicked, 2] + PRIOR_CO_CLICKS)
     weights = np.concatenate([weights for _, weights in found]) * np.repeat(scale, [len(one) for one, _ in found])
     return np.concatenate([others for others, _ in found]), weights, len(clicked)

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.features.catalogue import CatalogueColumns
 from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_one, decay_one
-from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND, TOTALS, SourceCounts
+from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND, TOTALS, Neighbours, SourceCounts, neighbours_left
 from streams.settings import CatalogueFields
 
 __all__ = ["ItemTable"]
 
+Int32 = NDArray[np.int32]
+Float32 = NDArray[np.float32]
 MAX_NEIGHBOURS = 64
 IMPRESSIONS, CLICKS = TOTALS.index("impressions"), TOTALS.index("clicks")
 # Base rate before enough was seen, and how much counts as enough: the usual click rate of a shop list.
@@ -36,7 +38,8 @@ class ItemTable(CatalogueColumns):
         self.decayed: NDArray[np.float64] = np.zeros((0, len(HORIZONS), len(EVENT_KINDS)))
         self.at_ms: NDArray[np.int64] = np.zeros(0, np.int64)
         self.sources = [SourceCounts() for _ in range(num_sources)]
-        self._neighbours: dict[int, tuple[NDArray[np.int32], NDArray[np.float32]]] = {}
+        self._neighbours: dict[int, tuple[Int32, Float32]] = {}
+        self._near: dict[int, tuple[Int32, Float32]] = {}
         self._num_impressions = self._num_clicks = 0
         self.slot("")  # slot 0: no item; keeps 0 out of every list
 
@@ -55,14 +58,15 @@ class ItemTable(CatalogueColumns):
             return PRIOR_CLICK_RATE
         return min(max(self._num_clicks / self._num_impressions, 0.001), 0.5)
 
-    def count(self, source: int, slots: NDArray[np.int32], kind: int, at_ms: int) -> None:
-        """Count one event of `kind` for each slot (no slot twice), from an own partition."""
+    def count(self, source: int, slots: Sequence[int], kind: int, at_ms: int) -> None:
+        """Count one event of `kind` for each slot, from an own partition."""
         counts = self.sources[source]
         counts.add(counts.rows(slots), kind, at_ms)
-        add_decayed(self.decayed, self.at_ms, slots, kind, at_ms)
+        own = np.array(slots, np.int32)
+        add_decayed(self.decayed, self.at_ms, own, kind, at_ms)
         total = TOTAL_OF_KIND[kind]
         if total >= 0:
-            self.totals[slots, total] += 1
+            self.totals[own, total] += 1
             self._num_impressions += len(slots) * (total == IMPRESSIONS)
             self._num_clicks += len(slots) * (total == CLICKS)
 
@@ -86,19 +90,17 @@ class ItemTable(CatalogueColumns):
 
     def add_co_click(self, source: int, slot: int, others: Sequence[int], at_ms: int) -> None:
         """Count that a user who clicked `others` clicked `slot`, in both directions."""
-        counts = self.sources[source]
-        for other in others:
-            counts.add_neighbour(slot, other, at_ms)
-            counts.add_neighbour(other, slot, at_ms)
-            self._neighbours.pop(other, None)
-        self._neighbours.pop(slot, None)
+        self.sources[source].add_co_click(slot, others, at_ms)
+        for one in (slot, *others):
+            self._near.pop(one, None)
+            self._neighbours.pop(one, None)
 
     def apply(self, source: int, item_id: str, record: Mapping[str, Any]) -> bool:
         """Take a source's absolute record from `item-counts`. False when what we hold is as new or newer."""
         slot = self.slot(item_id)
         counts = self.sources[source]
-        neighbours = {self.slot(other): (weight, at_ms) for other, weight, at_ms in record["neighbours"]}
-        if not counts.replace(slot, record, neighbours):
+        weights = {self.slot(other): weight for other, weight in record["neighbours"]}
+        if not counts.replace(slot, record, Neighbours(weights, record["neighbours_at_ms"])):
             return False
         self._sum(slot)
         return True
@@ -130,19 +132,44 @@ class ItemTable(CatalogueColumns):
             self.decayed[slot] += s.decayed[row] * factor[:, None]
         self._num_impressions += int(self.totals[slot, IMPRESSIONS] - before[IMPRESSIONS])
         self._num_clicks += int(self.totals[slot, CLICKS] - before[CLICKS])
+        self._near.pop(slot, None)
         self._neighbours.pop(slot, None)
 
-    def neighbours(self, slot: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def neighbours(self, slot: int) -> tuple[Int32, Float32]:
         """Items clicked by users who clicked this one, with decayed counts, strongest first, at most 64."""
         cached = self._neighbours.get(slot)
         if cached is None:
-            cached = self._neighbours[slot] = self._merge_neighbours(slot)
+            cached = self._neighbours[slot] = self._strongest(*self._merged(slot))
         return cached
 
-    def _merge_neighbours(self, slot: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        sums: dict[int, float] = {}
-        for source in self.sources:
-            for other, weight in source.neighbours_of(slot):
-                sums[other] = sums.get(other, 0.0) + weight
-        best = sorted(sums.items(), key=lambda pair: (-pair[1], self.item_ids[pair[0]]))[:MAX_NEIGHBOURS]
-        return (np.array([other for other, _ in best], np.int32), np.array([w for _, w in best], np.float32))
+    def near(self, slot: int) -> tuple[Int32, Float32]:
+        """The same in any order: sorting them costs more than the rest."""
+        cached = self._neighbours.get(slot) or self._near.get(slot)
+        if cached is None:
+            others, weights = self._merged(slot)
+            if len(others) > MAX_NEIGHBOURS:
+                return self.neighbours(slot)
+            cached = self._near[slot] = others, weights
+        return cached
+
+    def _strongest(self, others: Int32, weights: Float32) -> tuple[Int32, Float32]:
+        """Equal ones are in order of their ids."""
+        ids = self.item_ids
+        pairs = zip(weights.tolist(), others.tolist(), strict=True)
+        best = sorted(pairs, key=lambda pair: (-pair[0], ids[pair[1]]))[:MAX_NEIGHBOURS]
+        return np.array([other for _, other in best], np.int32), np.array([weight for weight, _ in best], np.float32)
+
+    def _merged(self, slot: int) -> tuple[Int32, Float32]:
+        """Sums over the sources, as of the latest click of any."""
+        held = [source.neighbours[slot] for source in self.sources if slot in source.neighbours]
+        if not held:
+            return _NO_NEIGHBOURS
+        sums = held[0].weights
+        for one in held[1:]:
+            sums = {**sums, **{other: sums.get(other, 0.0) + weight for other, weight in one.weights.items()}}
+        left = neighbours_left(max(one.at_ms for one in held))
+        num = len(sums)
+        return np.fromiter(sums, np.int32, num), (np.fromiter(sums.values(), np.float64, num) * left).astype(np.float32)
+
+
+_NO_NEIGHBOURS: tuple[Int32, Float32] = (np.zeros(0, np.int32), np.zeros(0, np.float32))

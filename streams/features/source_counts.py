@@ -4,25 +4,43 @@ Rows are sparse (a slot gets one when the partition first sees the item). Each r
 it includes, so that a repeated or older record of it changes nothing.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
-from streams.features.decay import add_decayed, add_decayed_one, decay_one
+from streams.features.decay import add_decayed, add_decayed_one, decay_one, grown
 
-__all__ = ["NUM_TOTALS", "TOTALS", "TOTAL_OF_KIND", "SourceCounts"]
+__all__ = ["NUM_DECAYED", "NUM_TOTALS", "TOTALS", "TOTAL_OF_KIND", "Neighbours", "SourceCounts", "neighbours_left"]
 
 TOTALS: tuple[str, ...] = ("impressions", "views", "clicks", "carts", "orders", "dwell_ms")
-NUM_TOTALS = len(TOTALS)
+NUM_TOTALS, NUM_DECAYED = len(TOTALS), len(HORIZONS) * len(EVENT_KINDS)
 # Column of `totals` that an event kind adds to; a dislike has only decayed counters.
 TOTAL_OF_KIND: tuple[int, ...] = tuple(TOTALS.index(f"{kind}s") if f"{kind}s" in TOTALS else -1 for kind in EVENT_KINDS)
 NEIGHBOUR_HALF_LIFE_MS = 30 * 86_400_000
-NEIGHBOURS_MAX = 64
-Neighbours = dict[int, tuple[float, int]]
+# Beyond the first number of neighbours the weakest leave, until the second is left: finding them costs a sort.
+NEIGHBOURS_MAX, NEIGHBOURS_KEPT = 80, 64
+# Weights are kept as of 2020-01-01 and grow forward (decay.py): doubles hold 84 years before and after.
+NEIGHBOUR_BASE_MS = 1_577_836_800_000
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """Items co-clicked with one item: weight by slot, as of `NEIGHBOUR_BASE_MS`, and the time of the latest click."""
+
+    weights: dict[int, float] = field(default_factory=dict)
+    at_ms: int = 0
+
+    def add(self, other: int, weight: float, at_ms: int) -> None:
+        """Strengthen a neighbour; the weakest leave when there are too many (sums are approximate then)."""
+        self.weights[other] = self.weights.get(other, 0.0) + weight
+        self.at_ms = max(self.at_ms, at_ms)
+        if len(self.weights) > NEIGHBOURS_MAX:
+            kept = set(sorted(self.weights, key=self.weights.__getitem__)[-NEIGHBOURS_KEPT:])
+            self.weights = {slot: weight for slot, weight in self.weights.items() if slot in kept}
 
 
 class SourceCounts:
@@ -49,9 +67,9 @@ class SourceCounts:
                 self._grow(2 * found)
         return found
 
-    def rows(self, slots: NDArray[np.int32]) -> NDArray[np.int32]:
-        """int32[n] rows of int32[n] slots."""
-        return np.array([self.row(slot) for slot in slots.tolist()], np.int32)
+    def rows(self, slots: Iterable[int]) -> NDArray[np.int32]:
+        """int32[n] rows of n slots."""
+        return np.array([self.row(slot) for slot in slots], np.int32)
 
     def _grow(self, capacity: int) -> None:
         for name in ("totals", "decayed", "at_ms", "offset"):
@@ -77,23 +95,19 @@ class SourceCounts:
         decay_one(self.decayed, self.at_ms, row, at_ms)
         self.totals[row, NUM_TOTALS - 1] += delta_ms
 
-    def add_neighbour(self, slot: int, other: int, at_ms: int) -> None:
-        """Strengthen `other` as a neighbour of `slot`; beyond 64 the weakest leaves (sums are approximate then)."""
-        self.row(slot)
-        held = self.neighbours.setdefault(slot, {})
-        weight, then_ms = held.get(other, (0.0, at_ms))
-        now_ms = max(then_ms, at_ms)
-        held[other] = (_decayed(weight, then_ms, now_ms) + _decayed(1.0, at_ms, now_ms), now_ms)
-        if len(held) > NEIGHBOURS_MAX:
-            del held[min(held, key=lambda k: (_decayed(*held[k], now_ms), k == other))]
+    def add_co_click(self, slot: int, others: Iterable[int], at_ms: int) -> None:
+        """Count that a user who clicked `others` clicked `slot`, in both directions."""
+        weight = grown(at_ms - NEIGHBOUR_BASE_MS, NEIGHBOUR_HALF_LIFE_MS)
+        for other in others:
+            self._near(slot).add(other, weight, at_ms)
+            self._near(other).add(slot, weight, at_ms)
 
-    def neighbours_of(self, slot: int) -> Iterator[tuple[int, float]]:
-        """(other slot, weight), decayed to the newest of them."""
-        held = self.neighbours.get(slot)
-        if held:
-            now_ms = max(at_ms for _, at_ms in held.values())
-            for other, (weight, at_ms) in held.items():
-                yield other, _decayed(weight, at_ms, now_ms)
+    def _near(self, slot: int) -> Neighbours:
+        found = self.neighbours.get(slot)
+        if found is None:
+            self.row(slot)
+            found = self.neighbours[slot] = Neighbours()
+        return found
 
     def includes(self, slot: int, offset: int) -> bool:
         """Whether the row of a slot includes the event at this offset."""
@@ -112,18 +126,27 @@ class SourceCounts:
         self.neighbours[slot] = neighbours
         return True
 
+    def records(self, slots: Sequence[int], item_ids: list[str]) -> Iterator[dict[str, Any]]:
+        """The rows as absolute records: what `replace` takes, with neighbours by item id."""
+        rows = self.rows(slots)
+        offsets, totals, times = self.offset[rows].tolist(), self.totals[rows].tolist(), self.at_ms[rows].tolist()
+        decayed = self.decayed[rows].reshape(len(rows), NUM_DECAYED).tolist()
+        for slot, *counted in zip(slots, offsets, totals, decayed, times, strict=True):
+            near = self.neighbours.get(slot, _NONE)
+            yield {
+                **dict(zip(("offset", "totals", "decayed", "at_ms"), counted, strict=True)),
+                "neighbours": [(item_ids[other], weight) for other, weight in near.weights.items()],
+                "neighbours_at_ms": near.at_ms,
+            }
+
     def record(self, slot: int, item_ids: list[str]) -> dict[str, Any]:
-        """The row as an absolute record: what `replace` takes, with neighbours by item id."""
-        row = self.row(slot)
-        held = self.neighbours.get(slot, {})
-        return {
-            "offset": int(self.offset[row]),
-            "totals": self.totals[row].tolist(),
-            "decayed": self.decayed[row].ravel().tolist(),
-            "at_ms": int(self.at_ms[row]),
-            "neighbours": [(item_ids[other], weight, at_ms) for other, (weight, at_ms) in held.items()],
-        }
+        """One of `records`."""
+        return next(self.records([slot], item_ids))
 
 
-def _decayed(weight: float, then_ms: int, now_ms: int) -> float:
-    return weight * math.pow(2.0, (then_ms - now_ms) / NEIGHBOUR_HALF_LIFE_MS)
+_NONE = Neighbours()
+
+
+def neighbours_left(at_ms: int) -> float:
+    """What a weight of 1 is worth at `at_ms`."""
+    return grown(NEIGHBOUR_BASE_MS - at_ms, NEIGHBOUR_HALF_LIFE_MS)

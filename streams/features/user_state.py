@@ -6,23 +6,25 @@ Everything is capped, so a record stays within tens of kB however active the use
 
 import msgspec
 
-from models.feature_schema import EVENT_KINDS, HORIZONS
+from models.feature_schema import EVENT_KINDS
 from streams.features.catalogue import CatalogueColumns
-from streams.features.decay import add_decayed_list
-from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND
+from streams.features.decay import add_forward, as_of, grown
+from streams.features.source_counts import NUM_DECAYED, NUM_TOTALS, TOTAL_OF_KIND
 
 __all__ = ["Answers", "Offer", "OpenDwell", "UserState"]
 
 MAX_ACTIONS = 50
 MAX_ANSWERS = 96
-MAX_VALUES_PER_FIELD = 64
+# Beyond the first number of values the weakest leave, until the second is left: finding them costs a sort.
+MAX_VALUES_PER_FIELD, KEPT_VALUES = 80, 64
 MAX_OPEN_DWELLS = 100
 MAX_OFFERS, MAX_OFFER_SURFACES = 3, 5
 MAX_OFFERED_ITEMS = 1000
 MAX_SURFACES = 64
 AFFINITY_HALF_LIFE_MS = 7 * 86_400_000
+# Weights grow to at most 2^16 times what they are worth before their base time moves.
+AFFINITY_BASE_MS = 16 * AFFINITY_HALF_LIFE_MS
 SESSION_GAP_MS = 30 * 60_000
-NUM_DECAYED = len(HORIZONS) * len(EVENT_KINDS)
 CLICK = EVENT_KINDS.index("click")
 # How much an action says about liking a field's value; a dislike takes away what a cart gives.
 AFFINITY_WEIGHT: dict[str, float] = {"view": 1.0, "click": 1.0, "cart": 4.0, "order": 8.0, "dislike": -4.0}
@@ -62,7 +64,9 @@ class OpenDwell(msgspec.Struct):
 
 
 class UserState(msgspec.Struct):
-    """A user as of the last event applied. Times are event times in ms; weights of `affinity` are valid at its time.
+    """A user as of the last event applied. Times are event times in ms.
+
+    `decayed` and `affinity` grow forward from their base times (decay.py); `…_at_ms` is their latest event.
 
     Segments `first_segment` to `next_segment` (left out) of remembered event ids are records of their own.
     """
@@ -70,6 +74,7 @@ class UserState(msgspec.Struct):
     user_id: str
     totals: list[int] = msgspec.field(default_factory=lambda: [0] * NUM_TOTALS)
     decayed: list[float] = msgspec.field(default_factory=lambda: [0.0] * NUM_DECAYED)
+    decayed_base_ms: int = 0
     decayed_at_ms: int = 0
     num_slates: int = 0
     last_event_ms: int = 0
@@ -80,6 +85,7 @@ class UserState(msgspec.Struct):
     action_at_ms: list[int] = msgspec.field(default_factory=list)
     answers: list[Answers] = msgspec.field(default_factory=list)
     affinity: list[dict[int, float]] = msgspec.field(default_factory=list)
+    affinity_base_ms: int = 0
     affinity_at_ms: int = 0
     dwells: dict[str, OpenDwell] = msgspec.field(default_factory=dict)
     price_sum: float = 0.0
@@ -109,9 +115,12 @@ class UserState(msgspec.Struct):
         """Count `num` events of a kind at an event time."""
         if TOTAL_OF_KIND[kind] >= 0:
             self.totals[TOTAL_OF_KIND[kind]] += num
-        self.decayed_at_ms = add_decayed_list(
-            self.decayed, self.decayed_at_ms, kind, num_kinds=len(EVENT_KINDS), event_at_ms=at_ms, count=num
-        )
+        self.decayed_base_ms = add_forward(self.decayed, self.decayed_base_ms, kind, at_ms, num)
+        self.decayed_at_ms = max(self.decayed_at_ms, at_ms)
+
+    def decayed_values(self) -> list[float]:
+        """H x K decayed counters, valid at `decayed_at_ms`."""
+        return as_of(self.decayed, self.decayed_base_ms, self.decayed_at_ms)
 
     def add_answers(self, answers: Answers) -> None:
         """Remember a shown slate; the oldest leave beyond 96 items."""
@@ -178,19 +187,24 @@ class UserState(msgspec.Struct):
         """Move the affinities towards the item's field values (away for a negative weight)."""
         while len(self.affinity) < len(items.fields.affinity):
             self.affinity.append({})
-        if at_ms > self.affinity_at_ms:
-            self._decay_affinity(at_ms)
-        weight *= 2.0 ** ((at_ms - self.affinity_at_ms) / AFFINITY_HALF_LIFE_MS)
+        self.affinity_at_ms = max(self.affinity_at_ms, at_ms)
+        if at_ms - self.affinity_base_ms > AFFINITY_BASE_MS:
+            self._move_affinity_base(at_ms)
+        weight *= grown(at_ms - self.affinity_base_ms, AFFINITY_HALF_LIFE_MS)
         for value in items.value_ids[slot].tolist():
-            held = self.affinity[items.field_of[value]]
+            held = self.affinity[items.field_index[value]]
             held[value] = held.get(value, 0.0) + weight
             if len(held) > MAX_VALUES_PER_FIELD:
-                del held[_weakest(held, items)]
+                self.affinity[items.field_index[value]] = _strongest(held, items)
 
-    def _decay_affinity(self, at_ms: int) -> None:
-        kept = 2.0 ** ((self.affinity_at_ms - at_ms) / AFFINITY_HALF_LIFE_MS)
+    def _move_affinity_base(self, base_ms: int) -> None:
+        kept = grown(self.affinity_base_ms - base_ms, AFFINITY_HALF_LIFE_MS)
         self.affinity = [{value: weight * kept for value, weight in held.items()} for held in self.affinity]
-        self.affinity_at_ms = at_ms
+        self.affinity_base_ms = base_ms
+
+    def affinity_left(self, now_ms: int) -> float:
+        """What a weight of 1 is worth at `now_ms`, or at the latest event of `affinity` if that is later."""
+        return grown(self.affinity_base_ms - max(now_ms, self.affinity_at_ms), AFFINITY_HALF_LIFE_MS)
 
     def replace_dwell(self, key: str, at_ms: int, dwell_ms: int, *, is_final: bool = False) -> int:
         """Take a heartbeat of a visit; returns by how much the dwell total changes (0 for an older heartbeat).
@@ -218,8 +232,7 @@ class UserState(msgspec.Struct):
             del self.dwells[key]
 
 
-def _weakest(held: dict[int, float], items: CatalogueColumns) -> int:
-    """The value with the smallest weight, either way; of equal ones the first by its text."""
-    smallest = min(map(abs, held.values()))
-    found = [value for value, weight in held.items() if weight in {smallest, -smallest}]
-    return found[0] if len(found) == 1 else min(found, key=items.values.__getitem__)
+def _strongest(held: dict[int, float], items: CatalogueColumns) -> dict[int, float]:
+    """The values with the largest weights, either way, in the order they are held; of equal ones the last by text."""
+    kept = set(sorted(held, key=lambda value: (abs(held[value]), items.values[value]))[-KEPT_VALUES:])
+    return {value: weight for value, weight in held.items() if value in kept}

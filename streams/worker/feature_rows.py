@@ -9,7 +9,7 @@ from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.features.items import ItemTable
 from streams.features.rows import ITEM_COUNTERS, USER_COUNTERS, RowBatch, counter_columns
 from streams.features.source_counts import TOTALS
-from streams.features.user_state import AFFINITY_HALF_LIFE_MS, UserState
+from streams.features.user_state import UserState
 
 __all__ = ["item_rows", "user_rows"]
 
@@ -21,7 +21,7 @@ def user_rows(users: Sequence[UserState], items: ItemTable) -> RowBatch:
     at_ms = np.array([user.decayed_at_ms for user in users], np.int64)
     columns = counter_columns(
         np.array([user.totals for user in users], np.int64).reshape(len(users), len(TOTALS)),
-        np.array([user.decayed for user in users], np.float64).reshape(len(users), *SHAPE),
+        np.array([user.decayed_values() for user in users], np.float64).reshape(len(users), *SHAPE),
         at_ms,
     )
     ids = items.item_ids
@@ -38,7 +38,7 @@ def _affinity(user: UserState, items: ItemTable, field: int) -> list[tuple[str, 
     """Values of a field with their weights at the time of the row, strongest first."""
     if field >= len(user.affinity):
         return []
-    kept = 2.0 ** (min(user.affinity_at_ms - user.decayed_at_ms, 0) / AFFINITY_HALF_LIFE_MS)
+    kept = user.affinity_left(user.decayed_at_ms)
     held = [(items.values[value], weight * kept) for value, weight in user.affinity[field].items()]
     return sorted(held, key=lambda pair: (-pair[1], pair[0]))
 

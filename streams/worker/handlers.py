@@ -7,8 +7,6 @@ label the slate they belong to. A rank request captures the features of its cand
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from models.feature_schema import EVENT_KINDS
 from models.tasks import CLICK_TASK
 from streams.examples.attribution import act, show
@@ -73,7 +71,7 @@ def _show(now: Moment, slate: Slate, slots: list[int], positions: list[int]) -> 
 
 def _count_shown(now: Moment, slate: Slate, slots: list[int], *, is_first: bool) -> None:
     state, user = now.state, now.user
-    state.items.count(state.number, np.array(slots, np.int32), 0, now.at_ms)
+    state.items.count(state.number, slots, 0, now.at_ms)
     state.items_changed(slots)
     user.count(0, now.at_ms, len(slots))
     user.num_slates += is_first

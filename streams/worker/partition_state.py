@@ -33,6 +33,7 @@ LOAD_STEP = 500
 _META = msgspec.json.Decoder(dict[str, int])
 _SEGMENT = msgspec.json.Decoder(Segment)
 _ITEM = msgspec.json.Decoder(dict[str, Any])
+_ENCODE = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,17 +196,17 @@ class PartitionState:
             # Ids may be dropped between a change and its drain.
             if number >= segments[0].number:
                 segment = segments[number - segments[0].number]
-                records.append((_ids_key(user_id, number), msgspec.json.encode(segment)))
+                records.append((_ids_key(user_id, number), _ENCODE(segment)))
         self._dirty_ids, self._dropped_ids = set(), []
         return records
 
     def _drain_items(self) -> list[tuple[str, bytes]]:
         counts, ids = self.items.sources[self.number], self.items.item_ids
         changed = sorted(self.dirty_items, key=lambda slot: ids[slot])
-        for slot in changed:
-            counts.offset[counts.row(slot)] = self.dirty_items[slot]
+        counts.offset[counts.rows(changed)] = [self.dirty_items[slot] for slot in changed]
         self.dirty_items = {}
-        return [(ids[slot], msgspec.json.encode(counts.record(slot, ids))) for slot in changed]
+        records = zip(changed, counts.records(changed, ids), strict=True)
+        return [(ids[slot], _ENCODE(record)) for slot, record in records]
 
     def written(self, cached_users: int) -> None:
         """The drained records are on disk; memory beyond the limit is given back."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_list, add_decayed_one, decay_to
+from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_one, add_forward, as_of, decay_to
 from tests.features.sample_shop import CART, CLICK, DAY_MS, HALF_HOUR_MS, NOW_MS, VIEW, WEEK_MS
 
 EVENTS = st.lists(st.tuples(st.integers(0, 5), st.integers(NOW_MS, NOW_MS + 3 * DAY_MS)), max_size=12)
@@ -69,21 +69,23 @@ def test_one_row_alone_gives_the_bits_of_the_vector_path(events: list[tuple[int,
 
 
 @given(EVENTS)
-def test_a_user_list_decays_as_an_array_does(events: list[tuple[int, int]]) -> None:
+def test_a_list_that_grows_forward_is_worth_what_an_array_is(events: list[tuple[int, int]]) -> None:
+    """Three days are 144 of the shortest half-lives: the base moves."""
     values, at_ms = np.zeros((1, 3, 6)), np.zeros(1, np.int64)
-    held, held_at_ms = [0.0] * 18, 0
+    held, base_ms = [0.0] * 18, 0
     for kind, event_at_ms in events:
         add_decayed_one(values, at_ms, 0, kind, event_at_ms)
-        held_at_ms = add_decayed_list(held, held_at_ms, kind, num_kinds=6, event_at_ms=event_at_ms, count=1)
+        base_ms = add_forward(held, base_ms, kind, event_at_ms, 1)
 
-    assert held == pytest.approx(values.ravel().tolist())
-    assert held_at_ms == at_ms[0]
+    assert as_of(held, base_ms, int(at_ms[0])) == pytest.approx(values.ravel().tolist())
+    assert max(held, default=0.0) <= len(events) * 2.0**16
 
 
 def test_several_at_once_count_as_often_as_they_are() -> None:
     held = [0.0] * 18
-    at_ms = add_decayed_list(held, 0, CLICK, num_kinds=6, event_at_ms=NOW_MS, count=20)
-    assert (at_ms, held[CLICK::6]) == (NOW_MS, [20.0, 20.0, 20.0])
+    base_ms = add_forward(held, 0, CLICK, NOW_MS, 20)
+    assert (base_ms, held[CLICK::6]) == (NOW_MS, [20.0, 20.0, 20.0])
+    assert as_of(held, base_ms, NOW_MS + DAY_MS)[CLICK::6] == [20 * 2.0**-48, 10.0, 20 * 2 ** (-1 / 7)]
 
 
 @given(EVENTS, st.randoms(use_true_random=False))

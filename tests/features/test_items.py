@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streams.features.items import MIN_IMPRESSIONS, PRIOR_CLICK_RATE, ItemTable
 from streams.features.source_counts import SourceCounts
-from tests.features.sample_shop import CLICK, DAY_MS, IMPRESSION, NOW_MS, VIEW, shop, slots
+from tests.features.sample_shop import CLICK, DAY_MS, IMPRESSION, NOW_MS, VIEW, shop
 
 TEA, ALE, CUP = 1, 2, 3
 
@@ -37,7 +37,7 @@ def source_records() -> list[tuple[int, str, dict[str, Any]]]:
                 row = counts.row(slot)
                 for kind in (IMPRESSION, CLICK, VIEW)[: 2 + step]:
                     counts.add_one(row, kind, NOW_MS + source * DAY_MS + step * 1000 + kind)
-                counts.add_neighbour(slot, CUP, NOW_MS + step)
+                counts.add_co_click(slot, [CUP], NOW_MS + step)
                 counts.offset[row] = 10 * step + slot
                 found.append((source, items.item_ids[slot], counts.record(slot, items.item_ids)))
     return found
@@ -77,7 +77,7 @@ def test_counting_one_item_gives_the_bits_of_counting_an_array(events: list[tupl
     one, many = shop(), shop()
     for kind, slot, after_ms in events:
         one.count_one(0, slot, kind, NOW_MS + after_ms)
-        many.count(0, slots(slot), kind, NOW_MS + after_ms)
+        many.count(0, [slot], kind, NOW_MS + after_ms)
 
     assert table(one) == table(many)
     assert one.decayed.tobytes() == many.decayed.tobytes()

@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 
 from models.feature_schema import EVENT_KINDS
-from streams.features.source_counts import NEIGHBOUR_HALF_LIFE_MS, TOTAL_OF_KIND, TOTALS, SourceCounts
-from tests.features.sample_shop import CLICK, DISLIKE, IMPRESSION, NOW_MS, slots
+from streams.events.event_time import OLDEST_MS
+from streams.features.source_counts import (
+    NEIGHBOUR_HALF_LIFE_MS,
+    NEIGHBOURS_KEPT,
+    NEIGHBOURS_MAX,
+    TOTAL_OF_KIND,
+    TOTALS,
+    Neighbours,
+    SourceCounts,
+    neighbours_left,
+)
+from tests.features.sample_shop import CLICK, DISLIKE, IMPRESSION, NOW_MS
 
 IDS = [f"i{n}" for n in range(200)]
 
@@ -24,14 +34,14 @@ def test_each_kind_has_its_total_and_a_dislike_has_none() -> None:
 
 def test_rows_are_given_in_order_of_first_sight() -> None:
     counts = SourceCounts()
-    assert counts.rows(slots(7, 3, 7)).tolist() == [0, 1, 0]
+    assert counts.rows([7, 3, 7]).tolist() == [0, 1, 0]
     assert list(counts.slots()) == [7, 3]
 
 
 def test_counting_one_and_counting_many_agree() -> None:
     one, many = SourceCounts(), SourceCounts()
     for kind in (IMPRESSION, CLICK, DISLIKE):
-        many.add(many.rows(slots(5, 6)), kind, NOW_MS + kind)
+        many.add(many.rows([5, 6]), kind, NOW_MS + kind)
         for slot in (5, 6):
             one.add_one(one.row(slot), kind, NOW_MS + kind)
 
@@ -52,49 +62,56 @@ def test_growth_keeps_what_was_counted_and_new_rows_include_no_event() -> None:
 
 def test_a_record_is_taken_once_and_an_older_one_never() -> None:
     source, reader = SourceCounts(), SourceCounts()
-    source.add(source.rows(slots(4)), CLICK, NOW_MS)
-    source.add_neighbour(4, 9, NOW_MS)
+    source.add(source.rows([4]), CLICK, NOW_MS)
+    source.add_co_click(4, [9], NOW_MS)
     source.offset[source.row(4)] = 17
     record = json.loads(json.dumps(source.record(4, IDS)))
-    neighbours = {IDS.index(other): (weight, at_ms) for other, weight, at_ms in record["neighbours"]}
+    weights = {IDS.index(other): weight for other, weight in record["neighbours"]}
 
-    taken = [reader.replace(4, record | {"offset": offset}, neighbours) for offset in (17, 17, 16)]
+    taken = [reader.replace(4, record | {"offset": offset}, Neighbours(weights, NOW_MS)) for offset in (17, 17, 16)]
 
     assert taken == [True, False, False]
     assert reader.record(4, IDS) == source.record(4, IDS)
-    assert record["neighbours"] == [["i9", 1.0, NOW_MS]]
+    assert (list(weights), record["neighbours_at_ms"]) == ([9], NOW_MS)
+
+
+def worth(counts: SourceCounts, slot: int) -> dict[int, float]:
+    """Neighbours of a slot with their weights at the time of the latest."""
+    near = counts.neighbours[slot]
+    return {other: weight * neighbours_left(near.at_ms) for other, weight in near.weights.items()}
 
 
 def test_a_neighbour_halves_in_thirty_days_in_whichever_order_clicks_come() -> None:
     assert NEIGHBOUR_HALF_LIFE_MS == 30 * 86_400_000
     times = (NOW_MS, NOW_MS + NEIGHBOUR_HALF_LIFE_MS)
-    found = []
     for order in (times, times[::-1]):
         counts = SourceCounts()
         for at_ms in order:
-            counts.add_neighbour(1, 2, at_ms)
-        found.append(counts.neighbours[1])
-
-    assert found == [{2: (1.5, times[1])}] * 2
-
-
-def test_neighbours_are_compared_at_the_time_of_the_newest() -> None:
-    counts = SourceCounts()
-    counts.add_neighbour(1, 2, NOW_MS - NEIGHBOUR_HALF_LIFE_MS)
-    counts.add_neighbour(1, 3, NOW_MS)
-    assert list(counts.neighbours_of(1)) == [(2, 0.5), (3, 1.0)]
-    assert list(counts.neighbours_of(99)) == []
+            counts.add_co_click(1, [2], at_ms)
+        assert worth(counts, 1) == {2: pytest.approx(1.5)}
+        assert worth(counts, 2) == {1: pytest.approx(1.5)}
+        assert counts.neighbours[1].at_ms == times[1]
 
 
-def test_beyond_sixty_four_neighbours_the_weakest_leaves_and_never_the_newest() -> None:
-    counts = SourceCounts()
-    for other in range(100, 164):
-        counts.add_neighbour(1, other, NOW_MS)
-        if other != 130:
-            counts.add_neighbour(1, other, NOW_MS)
-    counts.add_neighbour(1, 199, NOW_MS)
+def test_weights_hold_from_the_oldest_event_that_is_taken_to_the_end_of_the_century() -> None:
+    for at_ms in (OLDEST_MS, 4_102_444_800_000):
+        counts = SourceCounts()
+        counts.add_co_click(1, [2], at_ms)
+        assert worth(counts, 1) == {2: pytest.approx(1.0)}
 
-    assert sorted(counts.neighbours[1]) == [n for n in range(100, 164) if n != 130] + [199]
+
+def test_beyond_eighty_neighbours_the_weakest_leave() -> None:
+    counts, others = SourceCounts(), range(100, 100 + NEIGHBOURS_MAX)
+    strong = set(others[:NEIGHBOURS_KEPT])
+    for other in others:
+        for _ in range(1 + (other in strong)):
+            counts.add_co_click(1, [other], NOW_MS)
+    assert list(worth(counts, 1)) == list(others)
+    counts.add_co_click(1, [99], NOW_MS)
+
+    assert list(worth(counts, 1)) == list(others[:NEIGHBOURS_KEPT])
+    counts.add_co_click(1, [99, 98], NOW_MS)
+    assert list(worth(counts, 1)) == [*others[:NEIGHBOURS_KEPT], 99, 98]
 
 
 def test_a_late_event_is_worth_less_than_one_that_is_new() -> None:

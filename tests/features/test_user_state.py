@@ -4,12 +4,13 @@ from copy import deepcopy
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.features.items import ItemTable
 from streams.features.user_record import decode_user, encode_user
-from streams.features.user_state import MAX_ACTIONS, MAX_VALUES_PER_FIELD, Answers, Offer, UserState
+from streams.features.user_state import KEPT_VALUES, MAX_ACTIONS, MAX_VALUES_PER_FIELD, Answers, Offer, UserState
 from streams.settings import CatalogueFields
 from tests.features.sample_shop import CLICK, DISLIKE, IMPRESSION, NOW_MS, VIEW, WEEK_MS, shop
 
@@ -23,8 +24,9 @@ def answers(slate_id: str, at_ms: int, *slots: int, surface: str = "home") -> An
 
 
 def leanings(user: UserState, items: ItemTable) -> list[dict[str, float]]:
-    """Affinities by text, field by field."""
-    return [{items.values[value]: weight for value, weight in held.items()} for held in user.affinity]
+    """Affinities by text as of the latest, field by field."""
+    left = user.affinity_left(0)
+    return [{items.values[value]: weight * left for value, weight in held.items()} for held in user.affinity]
 
 
 def test_a_session_ends_by_half_an_hour_of_quiet_or_a_new_id() -> None:
@@ -117,13 +119,24 @@ def test_affinity_halves_in_a_week_and_a_late_action_gives_what_is_left() -> Non
     assert user.affinity_at_ms == NOW_MS + WEEK_MS
 
 
-def test_the_weakest_value_leaves_beyond_sixty_four_and_a_dislike_is_not_weak() -> None:
+def test_an_old_base_moves_and_weights_are_worth_the_same() -> None:
+    """A year is 52 half-lives; the base of the first is too far away for the last."""
+    items, user = shop(), UserState("u")
+    for week in (0, 1, 52, 51):
+        user.lean(items, CUP, 4.0, NOW_MS + week * WEEK_MS)
+
+    assert user.affinity_base_ms == NOW_MS + 52 * WEEK_MS
+    assert leanings(user, items)[0] == {"ware": pytest.approx(4.0 + 2.0 + 2.0**-49 + 2.0**-50)}
+
+
+def test_the_weakest_values_leave_beyond_eighty_and_a_dislike_is_not_weak() -> None:
     items, user = ItemTable(CatalogueFields(affinity=("category",)), 1), UserState("u")
-    for n in range(MAX_VALUES_PER_FIELD + 1):
+    weights = [-99.0, *(float(1 + (n * 7) % 81) for n in range(1, MAX_VALUES_PER_FIELD + 1))]
+    for n, weight in enumerate(weights):
         slot = items.upsert({"item_id": f"i{n}", "category": f"c{n:02d}"}, NOW_MS)
-        user.lean(items, slot, -9.0 if n == 0 else float(1 + (n * 7) % 64), NOW_MS)
-    weakest = min(range(1, 65), key=lambda n: 1 + (n * 7) % 64)
-    assert list(leanings(user, items)[0]) == [f"c{n:02d}" for n in range(65) if n != weakest]
+        user.lean(items, slot, weight, NOW_MS)
+    least = sorted(map(abs, weights))[-KEPT_VALUES]
+    assert list(leanings(user, items)[0]) == [f"c{n:02d}" for n, weight in enumerate(weights) if abs(weight) >= least]
 
 
 TIMES = st.integers(NOW_MS, NOW_MS + WEEK_MS)
@@ -198,4 +211,4 @@ def test_a_record_of_an_active_user_stays_small() -> None:
         user.add_answers(answers(f"slate{n:08d}", NOW_MS, slot))
         user.replace_dwell(f"slate{n}\0item{n:08d}", NOW_MS, 100)
     assert len(encode_user(user, items)) < 30_000
-    assert sum(map(len, user.affinity)) == 3 * MAX_VALUES_PER_FIELD
+    assert all(KEPT_VALUES <= len(held) <= MAX_VALUES_PER_FIELD for held in user.affinity)

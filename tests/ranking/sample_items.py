@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from models.feature_schema import EVENT_KINDS
 from streams.features.items import ItemTable
 from streams.settings import CatalogueFields
@@ -30,7 +28,7 @@ def numbered(count: int, **fields: Any) -> list[dict[str, Any]]:
 def click(items: ItemTable, item_id: str, times: int = 1, at_ms: int = NOW_MS) -> None:
     """Count clicks on an item."""
     for _ in range(times):
-        items.count(SOURCE, np.array([items.slot(item_id)], np.int32), CLICK, at_ms)
+        items.count(SOURCE, [items.slot(item_id)], CLICK, at_ms)
 
 
 def co_click(items: ItemTable, item_id: str, others: Sequence[str]) -> None:

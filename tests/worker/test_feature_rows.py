@@ -71,7 +71,7 @@ def test_user_and_item_rows_hold_the_state_that_the_scorer_reads(
         now_ms = user.last_event_ms + LATER_MS
         same = UserState(**{name: getattr(user, name) for name in user.__struct_fields__})
         same.totals, same.decayed = totals(of_users, row), decayed(of_users, row)
-        same.decayed_at_ms = int(of_users.columns["decayed_at_ms"][row])
+        same.decayed_base_ms = same.decayed_at_ms = int(of_users.columns["decayed_at_ms"][row])
         live, stored = (capture(u, i, slots, now_ms, Request()) for u, i in ((user, items), (same, rebuilt)))
         assert (live.user_U.tobytes(), live.item_NI.tobytes(), live.cross_NX.tobytes()) == (
             stored.user_U.tobytes(), stored.item_NI.tobytes(), stored.cross_NX.tobytes(),

@@ -93,7 +93,7 @@ def test_counts_of_several_sources_are_added_up_anew(engine_settings: Settings) 
     items = ItemTable(engine_settings.catalogue, 3)
     for source in range(3):
         for n in range(40):
-            items.count(source, items.slots([f"i{(source + n) % 5}"]), n % 3, 10**12 + n * 60_000 * (source + 1))
+            items.count(source, [items.slot(f"i{(source + n) % 5}")], n % 3, 10**12 + n * 60_000 * (source + 1))
     slots, user = items.slots([f"i{n}" for n in range(5)]), UserState("u")
     skew = FeatureSkew(engine_settings.catalogue.schema_.item, 1e-6)
     served, anew = (one(user, items, slots, 10**12 + 10**8, Request()) for one in (capture, capture_anew))
