@@ -13,6 +13,7 @@ import pytest
 from streams.clock import ManualClock
 from streams.kafka.local_broker import LocalBroker
 from streams.settings import Settings
+from tests.recovery.role_nursery import RoleNursery
 
 GIVEN_BROKER = os.environ.get("FRESHRANK_TEST_BOOTSTRAP_SERVERS")
 _broker_of_run: pytest.StashKey[LocalBroker] = pytest.StashKey()
@@ -42,6 +43,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     with LocalBroker(tmp_path_factory.mktemp("kafka"), cache_dir=Settings().cache_dir) as broker:
         pytestconfig.stash[_broker_of_run] = broker
         yield broker
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[RoleNursery]:
+    """Where the tests of the run get their roles from, without imports anew for each."""
+    with RoleNursery() as nursery:
+        yield nursery
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from pathlib import Path
 from benchmarks.machine import machine
 from streams.clock import SystemClock
 from tests.chaos.plan import ALL_FAULTS, make_plan
-from tests.chaos.role_nursery import RoleNursery
 from tests.chaos.run import RunReport, run
 from tests.chaos.site import Layout
+from tests.recovery.role_nursery import RoleNursery
 
 SHOWN = 20
 

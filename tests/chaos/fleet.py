@@ -11,7 +11,7 @@ from streams.clock import SystemClock
 from streams.observability.status_reader import is_healthy, read_status
 from streams.observability.web import read_run_file, run_file_path
 from streams.settings import Settings
-from tests.chaos.role_nursery import RoleNursery
+from tests.recovery.role_nursery import RoleNursery
 
 RESTART_S = 0.1
 # A role that could not start because something it needs is away must not turn the machine into a heater.

@@ -21,8 +21,8 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.load import Load
 from tests.chaos.outcome import Outcome, read_buffer, read_outcome
 from tests.chaos.plan import Step
-from tests.chaos.role_nursery import RoleNursery
 from tests.chaos.site import Layout, Site, site_settings
+from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import prepare, records_of
 
 EVENTS_PER_S = 50.0

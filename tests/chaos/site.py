@@ -15,7 +15,7 @@ from tests.chaos.fleet import Fleet, Member
 from tests.chaos.model_disk import ModelDisk
 from tests.chaos.plan import Step
 from tests.chaos.redis_line import RedisLine
-from tests.chaos.role_nursery import RoleNursery
+from tests.recovery.role_nursery import RoleNursery
 from tests.worker.conftest import WINDOWS_S
 
 NUM_PARTITIONS = 4

@@ -9,18 +9,17 @@ from streams.ranking.record import Ranking
 from tests.chaos import audit
 from tests.chaos.outcome import Outcome
 from tests.chaos.plan import ALL_FAULTS, KILLS, WORKER_KILLS, make_plan
-from tests.chaos.role_nursery import RoleNursery
 from tests.chaos.run import run
 from tests.chaos.site import Layout
+from tests.recovery.role_nursery import RoleNursery
 
 
 @pytest.mark.integration
 @pytest.mark.timeout(600)
-async def test_whatever_dies_under_load_everything_counts_once(tmp_path: Path) -> None:
+async def test_whatever_dies_under_load_everything_counts_once(tmp_path: Path, nursery: RoleNursery) -> None:
     """`make chaos` is the same with 200 kills and every fault."""
     plan = make_plan(7, 6, {**WORKER_KILLS, "kill_trainer": 0.3, "pause_worker": 0.2})
-    with RoleNursery() as nursery:
-        report = await run(nursery, tmp_path, Layout(is_spread=False, num_workers=2), plan, seed=7, say=print)
+    report = await run(nursery, tmp_path, Layout(is_spread=False, num_workers=2), plan, seed=7, say=print)
 
     assert report.wrong[:5] == []
     assert report.kills.total() == 6

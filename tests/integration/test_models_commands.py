@@ -17,6 +17,7 @@ from streams.settings import Settings
 from streams.training.announcement import decode_announcement
 from streams.training.registry import Champions, Registry
 from tests.recovery.role import Role
+from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import records_of
 
 pytestmark = pytest.mark.integration
@@ -65,12 +66,12 @@ def test_a_damaged_version_is_refused_and_nobody_is_told(kafka: object, settings
 
 
 async def test_a_champion_that_a_crash_left_unannounced_is_announced_at_the_next_start(
-    kafka: object, settings: Settings
+    kafka: object, settings: Settings, nursery: RoleNursery
 ) -> None:
     create_topics(settings)
     published(settings, 2)
     for _ in range(2):
-        with Role("trainer", settings) as trainer:
+        with Role("trainer", settings, nursery) as trainer:
             status = trainer.wait_until(lambda found: found["ready"])
             assert (status["champion_version"], status["published_version"]) == (2, 2)
     assert await told(settings) == [(2, "000002", "restart")]

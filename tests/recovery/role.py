@@ -12,6 +12,7 @@ from streams.clock import SystemClock
 from streams.observability.status_reader import read_samples, read_status
 from streams.observability.web import read_run_file, run_file_path
 from streams.settings import Settings
+from tests.recovery.role_nursery import Forked, RoleNursery
 
 DEADLINE_S = 120.0
 STOP_S = 20.0
@@ -19,13 +20,13 @@ POLL_S = 0.03
 
 
 class Role:
-    """One `freshrank worker` or `freshrank trainer` process."""
+    """One `freshrank worker` or `freshrank trainer` process: forked by a nursery, or, without one, started anew."""
 
-    def __init__(self, role: str, settings: Settings) -> None:
-        self.role, self.settings = role, settings
+    def __init__(self, role: str, settings: Settings, nursery: RoleNursery | None = None) -> None:
+        self.role, self.settings, self._nursery = role, settings, nursery
         self._name = (settings.worker.instance_id or "worker") if role == "worker" else role
         self.num_restarts = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     def __enter__(self) -> Self:
         """Start and wait until it is ready."""
@@ -60,7 +61,7 @@ class Role:
         return self.log_path.read_text()
 
     @property
-    def process(self) -> "subprocess.Popen[bytes]":
+    def process(self) -> "subprocess.Popen[bytes] | Forked":
         """The process started last."""
         assert self._process is not None
         return self._process
@@ -78,6 +79,9 @@ class Role:
 
     def launch(self) -> None:
         """Start the process; it may take its time, or fail."""
+        if self._nursery is not None:
+            self._process = Forked(self._nursery, self.role, self.settings, self.log_path)
+            return
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(

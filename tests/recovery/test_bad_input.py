@@ -16,6 +16,7 @@ from streams.settings import Settings
 from streams.topics import topic_specs
 from tests.recovery.bad_records import bad_events, bad_items
 from tests.recovery.role import Role
+from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import drained, prepare, records_of, send_records, with_settings
 from tests.recovery.straight_run import rows_in_feast
 from tests.worker.event_log import NUM_ITEMS
@@ -96,11 +97,11 @@ async def lists(settings: Settings) -> dict[str, list[str]]:
     return {ranking.slate_id: [item.item_id for item in ranking.items] for ranking in found}
 
 
-async def run_worker(settings: Settings, now_ms: int) -> dict[tuple[str, str], float]:
+async def run_worker(settings: Settings, nursery: RoleNursery, now_ms: int) -> dict[tuple[str, str], float]:
     """Everything in one go; then a request that finds the catalogue read, and the end of all windows."""
     topic = topic_specs(settings)["events"].name
     end = {"type": "watermark", "event_id": "end", "user_id": "", "occurred_at_ms": now_ms + HOUR_MS}
-    with Role("worker", settings) as worker:
+    with Role("worker", settings, nursery) as worker:
         await send_records(settings, [*catalogue_records(settings), *event_records(settings, now_ms)])
         num_items = NUM_ITEMS + len(bad_items()) + 2
         worker.wait_until(lambda status: sum(status["catalogue_offsets"].values()) == num_items)
@@ -113,12 +114,12 @@ async def run_worker(settings: Settings, now_ms: int) -> dict[tuple[str, str], f
 
 
 async def test_each_bad_record_has_its_dead_letter_and_every_good_one_between_them_counts(
-    kafka: object, settings: Settings
+    kafka: object, settings: Settings, nursery: RoleNursery
 ) -> None:
     settings = with_settings(settings, 2)
     await prepare(settings)
     now_ms = SystemClock().now_ms() - 1000
-    counters = await run_worker(settings, now_ms)
+    counters = await run_worker(settings, nursery, now_ms)
 
     bad, items = bad_events(USER, now_ms), bad_items()
     events = await records_of(settings, "events")

@@ -12,6 +12,7 @@ from streams.kafka.record_sender import OutRecord
 from streams.settings import Settings
 from streams.topics import topic_specs
 from tests.recovery.role import Role
+from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import drained, end_windows, live_log, prepare, send, send_records, with_settings
 from tests.recovery.straight_run import assert_equals_straight_run
 
@@ -34,12 +35,12 @@ def says_that_it_waits(role: Role) -> bool:
 
 
 async def test_roles_wait_for_a_kafka_that_is_away_at_start_and_can_be_stopped_while_they_wait(
-    broker: LocalBroker, settings: Settings
+    broker: LocalBroker, settings: Settings, nursery: RoleNursery
 ) -> None:
     settings = on(broker, settings)
     await prepare(settings)
     broker.stop()
-    worker, trainer = Role("worker", settings), Role("trainer", settings)
+    worker, trainer = Role("worker", settings, nursery), Role("trainer", settings, nursery)
     try:
         worker.launch()
         trainer.launch()
@@ -55,13 +56,13 @@ async def test_roles_wait_for_a_kafka_that_is_away_at_start_and_can_be_stopped_w
 
 
 async def test_everything_counts_once_whatever_happens_to_kafka(
-    broker: LocalBroker, settings: Settings, tmp_path: Path
+    broker: LocalBroker, settings: Settings, nursery: RoleNursery, tmp_path: Path
 ) -> None:
     settings = on(broker, settings)
     await prepare(settings)
     log = live_log(150, 11)
     third = len(log) // 3
-    with Role("worker", settings) as worker:
+    with Role("worker", settings, nursery) as worker:
         await send(settings, log[:third])
         worker.wait_until(lambda status: status["events"] >= 50)
         broker.restart()
@@ -77,7 +78,7 @@ async def test_everything_counts_once_whatever_happens_to_kafka(
 
 
 async def test_a_trainer_that_knew_no_partitions_when_they_were_assigned_gets_them_soon(
-    broker: LocalBroker, settings: Settings
+    broker: LocalBroker, settings: Settings, nursery: RoleNursery
 ) -> None:
     """As right after a broker came back: the leader of the group asks before the broker knows the topic again."""
     settings = on(broker, settings)
@@ -85,7 +86,7 @@ async def test_a_trainer_that_knew_no_partitions_when_they_were_assigned_gets_th
     topic = topic_specs(settings)["training-examples"].name
     with admin_client(settings) as admin:
         admin.delete_topics([topic])
-    with Role("trainer", settings) as trainer:
+    with Role("trainer", settings, nursery) as trainer:
         trainer.wait_until(lambda _: f"No partition metadata for topic {topic}" in trainer.log)
         create_topics(settings)
         await send_records(settings, [OutRecord(topic, b"slate", b"no example")])

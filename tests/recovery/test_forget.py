@@ -14,6 +14,7 @@ from streams.settings import Settings
 from streams.topics import topic_specs
 from tests.recovery.forgotten_shopper import minutes_ago, traces, visit
 from tests.recovery.role import Role
+from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import drained, end_windows, live_log, prepare, send, send_records, with_settings
 from tests.recovery.straight_run import rows_in_feast
 
@@ -46,13 +47,13 @@ async def send_bad_record(settings: Settings, user_id: str) -> None:
 
 
 async def test_nothing_names_a_forgotten_user_and_late_events_do_not_bring_him_back(
-    kafka: object, settings: Settings
+    kafka: object, settings: Settings, nursery: RoleNursery
 ) -> None:
     settings = with_settings(settings, 3)
     await prepare(settings)
     log = live_log(40, seed=3)
     mine = [event for number in range(4) for event in visit(USER, number, minutes_ago(5 - number))]
-    with Role("worker", settings) as worker, Role("trainer", settings) as trainer:
+    with Role("worker", settings, nursery) as worker, Role("trainer", settings, nursery) as trainer:
         await send(settings, log + mine)
         await send_bad_record(settings, USER)
         await end_windows(settings, log + mine)
@@ -83,14 +84,14 @@ async def test_nothing_names_a_forgotten_user_and_late_events_do_not_bring_him_b
     assert back == {RETURNER: [0, 1, 0, 0, 0, 0]}
 
 
-async def test_killed_in_the_middle_it_ends_complete(kafka: object, settings: Settings) -> None:
+async def test_killed_in_the_middle_it_ends_complete(kafka: object, settings: Settings, nursery: RoleNursery) -> None:
     """Both roles die as soon as a request is sent, and once the worker has seen one; others keep what they had."""
     settings = with_settings(settings, 1)
     await prepare(settings)
     users = [f"{USER}-{number}" for number in range(2)]
     mine = [event for user in users for event in visit(user, 0, minutes_ago(2))]
     other = visit("somebody-else", 1, minutes_ago(2))
-    with Role("worker", settings) as worker, Role("trainer", settings) as trainer:
+    with Role("worker", settings, nursery) as worker, Role("trainer", settings, nursery) as trainer:
         await send(settings, mine + other)
         await end_windows(settings, mine)
         await drained(worker, trainer)

@@ -16,6 +16,7 @@ from streams.settings import Settings
 from tests.recovery.forgotten_shopper import minutes_ago, visit
 from tests.recovery.guarded import KAFKA_PASSWORD, REDIS_PASSWORD, Authority, guarded_kafka, guarded_redis
 from tests.recovery.role import Role
+from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import drained, end_windows, prepare, with_settings
 from tests.recovery.straight_run import rows_in_feast
 from tests.unpickling import WATCHED
@@ -115,13 +116,13 @@ def test_an_authority_that_did_not_sign_is_refused(guarded: Settings, tmp_path: 
 
 
 async def test_a_worker_whose_redis_refuses_it_ends_and_says_so_without_the_password(
-    guarded: Settings, tmp_path: Path
+    guarded: Settings, nursery: RoleNursery, tmp_path: Path
 ) -> None:
     text = guarded.feast.redis_connection_string.get_secret_value().replace(REDIS_PASSWORD, "wr0ng-two")
     feast = guarded.feast.model_copy(update={"redis_connection_string": SecretStr(text)})
     settings = guarded.model_copy(update={"feast": feast, "data_dir": tmp_path / "run", "topic_prefix": "wrong."})
     await prepare(settings)
-    worker = Role("worker", settings)
+    worker = Role("worker", settings, nursery)
     worker.launch()
     assert worker.ended() != 0
     assert "wr0ng-two" not in worker.log

@@ -16,6 +16,7 @@ from streams.kafka.local_broker import LocalBroker
 from streams.settings import Settings
 from streams.topics import topic_specs
 from tests.recovery.role import Role
+from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import drained, end_windows, live_log, prepare, records_of, send, with_settings
 from tests.recovery.straight_run import assert_equals_straight_run
 
@@ -70,13 +71,13 @@ def ends_of(records: Sequence[ConsumerRecord[bytes, bytes]]) -> dict[int, int]:
 
 
 async def test_a_worker_woken_after_its_session_and_a_compaction_corrupts_nothing(
-    broker: LocalBroker, settings: Settings, tmp_path: Path
+    broker: LocalBroker, settings: Settings, nursery: RoleNursery, tmp_path: Path
 ) -> None:
     settings = with_settings(settings.model_copy(update={"bootstrap_servers": broker.bootstrap_servers}), 2)
     await prepare(settings)
     log = live_log(240, 33)
     parts = [log[start : start + len(log) // 4 + 1] for start in range(0, len(log), len(log) // 4 + 1)]
-    paused, other = Role("worker", settings), Role("worker", with_settings(settings, 2, "worker-1"))
+    paused, other = Role("worker", settings, nursery), Role("worker", with_settings(settings, 2, "worker-1"), nursery)
     try:
         paused.start()
         await send(settings, parts[0])
@@ -104,7 +105,7 @@ async def test_a_worker_woken_after_its_session_and_a_compaction_corrupts_nothin
         paused.stop()
         other.stop()
     elsewhere = with_settings(settings.model_copy(update={"data_dir": tmp_path / "other-host"}), 2, "worker-2")
-    with Role("worker", elsewhere) as last:
+    with Role("worker", elsewhere, nursery) as last:
         await drained(last)
 
     for one in (settings, elsewhere):

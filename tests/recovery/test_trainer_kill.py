@@ -25,6 +25,7 @@ from streams.training.rounds import Rounds
 from streams.training.trainer_state import load_state
 from tests.recovery.example_records import ROUND_SLATES, examples_of, for_examples, on_topic
 from tests.recovery.role import Role
+from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import drained, prepare, records_of, send_records, with_settings
 from tests.training.taste_world import ready_slates
 
@@ -58,13 +59,13 @@ def straight_state(settings: Settings, records: list[Any], folder: Path) -> dict
 
 
 async def test_a_trainer_killed_again_and_again_learns_every_slate_once_and_ends_with_the_same_weights(
-    kafka: object, settings: Settings, tmp_path: Path
+    kafka: object, settings: Settings, nursery: RoleNursery, tmp_path: Path
 ) -> None:
     settings = for_examples(settings)
     create_topics(settings)
     records = on_topic(settings, examples_of(ready_slates(NUM_SLATES, 3)))
     cuts = np.linspace(0, len(records), 5).astype(int).tolist()
-    with Role("trainer", settings) as trainer:
+    with Role("trainer", settings, nursery) as trainer:
         # Killed while it fills the buffer, while a round runs, and right after a round.
         moments = (
             lambda status: status["slates_waiting"] > 0,
@@ -112,13 +113,13 @@ def newest(folder: Path) -> Path:
 
 
 async def test_a_torn_state_and_a_torn_champion_are_refused_and_the_trainer_goes_on(
-    kafka: object, settings: Settings
+    kafka: object, settings: Settings, nursery: RoleNursery
 ) -> None:
     settings = for_examples(settings)
     create_topics(settings)
     records = on_topic(settings, examples_of(ready_slates(5 * ROUND_SLATES, 4)))
     half = 4 * (3 * ROUND_SLATES)
-    with Role("trainer", settings) as trainer:
+    with Role("trainer", settings, nursery) as trainer:
         await send_records(settings, records[:half])
         before = trainer.wait_until(lambda status: status["rounds"] == 3 and not status["round_running"])
         assert before["champion_version"] > 0
@@ -151,7 +152,9 @@ async def announce(settings: Settings, value: bytes) -> None:
     await send_records(settings, [OutRecord(topic_specs(settings)["model-updates"].name, KEY, value)])
 
 
-async def test_a_worker_refuses_damaged_models_and_serves_the_one_before(kafka: object, settings: Settings) -> None:
+async def test_a_worker_refuses_damaged_models_and_serves_the_one_before(
+    kafka: object, settings: Settings, nursery: RoleNursery
+) -> None:
     settings = with_settings(settings, 1)
     await prepare(settings)
     first, damaged, gone, last = (published(settings, seed) for seed in range(4))
@@ -161,7 +164,7 @@ async def test_a_worker_refuses_damaged_models_and_serves_the_one_before(kafka: 
         "type": "rank", "event_id": "e", "user_id": "u", "occurred_at_ms": SystemClock().now_ms(), "request_id": "r",
         "surface": "home", "items": [{"item_id": "i1"}, {"item_id": "i2"}],
     }  # fmt: skip
-    with Role("worker", settings) as worker:
+    with Role("worker", settings, nursery) as worker:
         await announce(settings, encode_announcement(first))
         worker.wait_until(lambda status: status["model_version"] == first.version)
         for number, bad in enumerate((encode_announcement(damaged), encode_announcement(gone), b"{"), 1):

@@ -8,6 +8,7 @@ import pytest
 
 from streams.settings import Settings
 from tests.recovery.role import Role
+from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import drained, end_windows, live_log, prepare, send, with_settings
 from tests.recovery.straight_run import assert_equals_straight_run
 
@@ -26,14 +27,14 @@ def has_some(status: dict[str, Any]) -> bool:
 
 
 async def test_workers_that_join_pause_die_and_leave_count_everything_once(
-    kafka: object, settings: Settings, tmp_path: Path
+    kafka: object, settings: Settings, nursery: RoleNursery, tmp_path: Path
 ) -> None:
     settings = with_settings(settings, NUM_PARTITIONS)
     await prepare(settings)
     log = live_log(200, 21)
     parts = [log[start : start + len(log) // 5 + 1] for start in range(0, len(log), len(log) // 5 + 1)]
-    second = Role("worker", with_settings(settings, NUM_PARTITIONS, "worker-1"))
-    with Role("worker", settings) as first:
+    second = Role("worker", with_settings(settings, NUM_PARTITIONS, "worker-1"), nursery)
+    with Role("worker", settings, nursery) as first:
         try:
             await send(settings, parts[0])
             first.wait_until(has_all)
