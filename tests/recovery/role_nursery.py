@@ -6,6 +6,7 @@ die with the nursery. Lines of JSON in, lines of JSON out.
 """
 
 import ctypes
+import gc
 import inspect
 import json
 import os
@@ -135,6 +136,7 @@ def _import_roles() -> None:
     compile_capture(CatalogueFields())
     # For its first agent Faust has the files of all modules looked up.
     inspect.getmodule(None, "any")
+    gc.freeze()
 
 
 def _fork(role: str, env: dict[str, str], log: str) -> int:
