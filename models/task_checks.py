@@ -4,7 +4,7 @@ A task stands after the task it is given, so that heads and labels can be worked
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from models.tasks import CLICK_TASK, DEFAULT_TASKS, LABEL_EVENTS, VISIT_EVENT, LabelRule, Task
 
@@ -45,9 +45,15 @@ def with_defaults(entries: Sequence[object]) -> list[object]:
     return found
 
 
-def check_tasks(tasks: Sequence[Task]) -> None:
-    """Raises ValueError that names the task, what is wrong with it, and what to write instead."""
+def check_tasks(tasks: Sequence[Task], windows_of: Iterable[str] = ()) -> None:
+    """Raises ValueError that names the task, what is wrong with it, and what to write instead.
+
+    `windows_of`: names of tasks whose windows are set elsewhere; they may be those of default tasks that are left out.
+    """
     names = [task.name for task in tasks]
+    known = {*names, *(task.name for task in DEFAULT_TASKS)}
+    if unknown := sorted(set(windows_of) - known):
+        raise ValueError(f"window_overrides_s: no task is named {unknown}; needed names among {sorted(known)}")
     for name in names:
         if not name.isidentifier() or names.count(name) > 1:
             raise ValueError(f"tasks are named {names}; each needs a name of its own, of letters, digits and _")

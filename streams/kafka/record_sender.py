@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams.errors import StateError
 from streams.kafka.partitioner import partition_for
-from streams.kafka.record_batches import Keyed, filled_batches, send_batches
+from streams.kafka.record_batches import Keyed, Turns, filled_batches, send_batches
 from streams.kafka.security import aiokafka_kwargs, unreachable
 from streams.settings import Settings
 
@@ -38,11 +38,12 @@ class OutRecord:
 
 
 class RecordSender:
-    """An idempotent producer. Use as `async with`, or `start` and `stop`."""
+    """An idempotent producer, from `start` to `stop`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._turns = Turns()
 
     async def start(self) -> None:
         """Connect. Raises BrokerUnreachableError."""
@@ -58,7 +59,8 @@ class RecordSender:
         """Send all records and wait until every one is acknowledged. Raises KafkaError when one cannot be."""
         producer, held = self._require(), list(records)
         num_of = {topic: len(await producer.partitions_for(topic)) for topic in {record.topic for record in held}}
-        await send_batches(producer, filled_batches(producer, (_keyed(one, num_of[one.topic]) for one in held)))
+        batches = filled_batches(producer, (_keyed(one, num_of[one.topic]) for one in held))
+        await send_batches(producer, batches, self._turns)
 
     def _require(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -72,6 +74,7 @@ class ChangelogWriter:
     def __init__(self, settings: Settings, topic: str, partition: int) -> None:
         self._settings, self._topic, self._partition = settings, topic, partition
         self._producer: AIOKafkaProducer | None = None
+        self._turns = Turns()
 
     async def start(self) -> None:
         """Take over: abort and fence whoever wrote before."""
@@ -94,7 +97,7 @@ class ChangelogWriter:
         batches = filled_batches(producer, ((place, key, value) for key, value in records))
         try:
             async with producer.transaction():
-                ends = await send_batches(producer, batches)
+                ends = await send_batches(producer, batches, self._turns)
         except ProducerFenced as error:
             raise StateError(
                 f"partition {self._partition} of {self._topic} was taken over by another worker while this one was "

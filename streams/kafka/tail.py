@@ -83,11 +83,18 @@ class TopicTail:
 
 
 async def read_partition(
-    settings: Settings, topic: str, partition: int, from_offset: int, on_records: OnRecords
+    settings: Settings,
+    topic: str,
+    partition: int,
+    from_offset: int,
+    on_records: OnRecords,
+    *,
+    max_records: int | None = None,
 ) -> int:
     """Read one partition from an offset (or what is left of it) to its end; returns the next offset.
 
-    Raises StateError when the partition ends before the offset.
+    With `max_records` about so many at most, and the end may not be reached. Raises StateError when the partition ends
+    before the offset.
     """
     consumer = _consumer(settings)
     await consumer.start()
@@ -104,9 +111,11 @@ async def read_partition(
             )
         position: int = max(from_offset, first)
         consumer.seek(tp, position)
-        while position < end:
-            for records in (await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=MAX_POLL_RECORDS)).values():
+        num_read, num_wanted = 0, max_records or MAX_POLL_RECORDS
+        while position < end and (max_records is None or num_read < max_records):
+            for records in (await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=num_wanted)).values():
                 on_records(partition, records)
+                num_read += len(records)
             position = await consumer.position(tp)
         return position
     finally:

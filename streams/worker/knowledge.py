@@ -3,7 +3,7 @@
 Read from the start of their topics outside the group; a worker is ready when it has read both to their ends.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,11 +24,8 @@ from streams.topics import topic_specs
 __all__ = ["Knowledge", "split_count_key"]
 
 Records = Sequence[ConsumerRecord[bytes, bytes]]
-Refused = tuple[ConsumerRecord[bytes, bytes], Rejected]
 _COUNTS = msgspec.json.Decoder(dict[str, Any])
 REFRESH_S = 1.0
-# Bad catalogue records kept for whoever has to dead-letter them; a topic full of rubbish must not fill the memory.
-MAX_REJECTED = 1_000
 log = structlog.get_logger(__name__)
 
 
@@ -48,14 +45,17 @@ def split_count_key(key: bytes) -> tuple[str, int]:
 
 
 class Knowledge:
-    """Item table and candidate index, kept up to date by two tails. `rejected`: bad catalogue records, by partition."""
+    """Item table and candidate index, kept up to date by two tails.
+
+    `last_bad`: offset of the last bad catalogue record, by partition.
+    """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         topics = topic_specs(settings)
         self.items = ItemTable(settings.catalogue, settings.num_partitions)
         self.index = CandidateIndex(settings.ranking.candidates)
         self.counts: Counter[str] = Counter()
-        self.rejected: defaultdict[int, deque[Refused]] = defaultdict(lambda: deque(maxlen=MAX_REJECTED))
+        self.last_bad: dict[int, int] = {}
         self._clock = clock
         self.catalogue = TopicTail(settings, topics["catalogue"].name, self.on_catalogue)
         self.item_counts = TopicTail(settings, topics["item-counts"].name, self.on_item_counts)
@@ -72,7 +72,7 @@ class Knowledge:
         await self.item_counts.stop()
 
     def on_catalogue(self, partition: int, records: Records) -> None:
-        """Take records of one partition of the catalogue, in order; bad ones are kept in `rejected`."""
+        """Take records of one partition of the catalogue, in order; bad ones are only counted."""
         for record in records:
             if record.value is None:
                 slot = self.items.remove((record.key or b"").decode(errors="replace"))
@@ -80,7 +80,8 @@ class Knowledge:
                 continue
             item = decode_catalogue(record.value)
             if isinstance(item, Rejected):
-                self.rejected[partition].append((record, item))
+                self.last_bad[partition] = record.offset
+                self.counts["item_refused"] += 1
                 continue
             slot = self.items.upsert(item, record.timestamp)
             self.index.queries.update(slot, item_words(item))

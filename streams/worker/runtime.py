@@ -26,7 +26,7 @@ from streams.observability.web import RoleServer
 from streams.settings import Settings
 from streams.worker.counted import observe
 from streams.worker.history_erasure import HistoryErasure
-from streams.worker.item_refusals import refuse_items
+from streams.worker.item_refusals import ItemRefusals
 from streams.worker.knowledge import Knowledge
 from streams.worker.list_capture import ListCapture
 from streams.worker.model_follower import ModelFollower
@@ -82,7 +82,7 @@ class WorkerRuntime:
         self._is_ready = False
         self._full_chunk_s = float("-inf")
         self._assigned = asyncio.Event()
-        # One chunk, then the event loop: a flush's transaction takes ten rounds of it, and has a timeout.
+        # One chunk, then the event loop: a flush's transaction takes ten rounds of it, in limited time.
         self._turn = asyncio.Lock()
         self._refreshes = RefreshLoop(self._serving, self._turn)
         self._num_events = 0
@@ -109,7 +109,8 @@ class WorkerRuntime:
         await self.knowledge.start()
         await self._models.start()
         erasure = HistoryErasure(self._clock, self._writer, self._partitions)
-        loops = (self._flush_loop, self._tick_loop, self._refreshes.run, self._observe_loop, erasure.run)
+        refusals = ItemRefusals(self.settings, self._clock, self.knowledge, self._partitions, self.metrics)
+        loops = (self._flush_loop, self._tick_loop, self._observe_loop, self._refreshes.run, erasure.run, refusals.run)
         self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in loops]
 
     async def stop(self, leave_group: Callable[[], Awaitable[None]]) -> None:
@@ -156,7 +157,6 @@ class WorkerRuntime:
         while True:
             await asyncio.sleep(TICK_S)
             self.knowledge.refresh(self._partitions.max_event_ms or self._clock.now_ms())
-            refuse_items(self.settings, self.knowledge, self._partitions, self.metrics, self._clock.now_ms())
             for number, at_ms in self._partitions.overdue().items():
                 await self._sender.send([watermark(self.settings, number, at_ms)])
             for part in (self.knowledge.catalogue, self.knowledge.item_counts, self._models):

@@ -87,10 +87,9 @@ class WholeWorker:
 
     def learn_items(self, number: int, records: Sequence[MemoryRecord]) -> int:
         """A chunk of `catalogue`; returns how many were refused."""
+        before = self.knowledge.counts["item_refused"]
         self.knowledge.on_catalogue(number, records)  # type: ignore[arg-type]
-        num_refused = len(self.knowledge.rejected[number])
-        self.knowledge.rejected[number].clear()
-        return num_refused
+        return self.knowledge.counts["item_refused"] - before
 
     async def flush(self) -> None:
         """Make everything durable, then read back what the worker itself reads."""

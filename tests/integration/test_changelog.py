@@ -1,5 +1,7 @@
 """The changelog and the tails on a real Kafka: atomic flushes, fencing of a paused writer, reading back."""
 
+import asyncio
+
 import pytest
 
 from streams.app import REBALANCE_TIMEOUT_S
@@ -87,3 +89,17 @@ async def test_a_flush_may_be_interrupted_for_longer_than_a_rebalance_waits(kafk
     await writer.stop()
 
     assert held.transaction_timeout_ms >= 2_000 * REBALANCE_TIMEOUT_S
+
+
+async def test_however_many_send_to_one_partition_at_once_each_gets_its_turn(kafka: object, settings: Settings) -> None:
+    """As rankings do after a pause: thousands of requests, answered a few at a time."""
+    create_topics(settings)
+    topic, num = topic_specs(settings)["rankings"].name, 2_000
+    sender = RecordSender(settings)
+    await sender.start()
+    await asyncio.gather(*(sender.send([OutRecord(topic, b"%d" % n, b"%d" % n, 0)]) for n in range(num)))
+    await sender.stop()
+
+    found: list[bytes] = []
+    await read_partition(settings, topic, 0, 0, lambda _, rs: found.extend(r.value for r in rs))
+    assert found == [b"%d" % n for n in range(num)]

@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(150)]
 HERE, THERE = 0, 1
 USER = next(name for name in map("u{}".format, range(99)) if partition_for(name, 2) == HERE)
 OTHER = next(name for name in map("u{}".format, range(99)) if partition_for(name, 2) == THERE)
+# More bad catalogue records in a row than anybody keeps in memory.
+RUBBISH = [(b'{"colour": "red"}', "missing_field")] * 1_500
 YEAR_2005_MS = 1_104_537_600_000
 HOUR_MS = 3_600_000
 # How often lists are refreshed, and one of them is checked, depends on time.
@@ -72,7 +74,7 @@ def event_records(settings: Settings, now_ms: int) -> list[OutRecord]:
 def catalogue_records(settings: Settings) -> list[OutRecord]:
     """Bad ones between an item that is new, and a tombstone for one that is shown."""
     topic = topic_specs(settings)["catalogue"].name
-    bad = [OutRecord(topic, b"i1", value, THERE) for value, _ in bad_items()]
+    bad = [OutRecord(topic, b"i1", value, THERE) for value, _ in bad_items() + RUBBISH]
     new = OutRecord(topic, b"new", orjson.dumps({"item_id": "new", "category": "c1"}))
     return [new, *bad, OutRecord(topic, b"i3", None)]
 
@@ -97,20 +99,26 @@ async def lists(settings: Settings) -> dict[str, list[str]]:
     return {ranking.slate_id: [item.item_id for item in ranking.items] for ranking in found}
 
 
-async def run_worker(settings: Settings, nursery: RoleNursery, now_ms: int) -> dict[tuple[str, str], float]:
-    """Everything in one go; then a request that finds the catalogue read, and the end of all windows."""
+async def run_worker(settings: Settings, nursery: RoleNursery) -> tuple[int, dict[tuple[str, str], float]]:
+    """Everything in one go; then a request that finds the catalogue read, and the end of all windows.
+
+    Returns the time of most events, when the worker was ready, and its counters.
+    """
     topic = topic_specs(settings)["events"].name
-    end = {"type": "watermark", "event_id": "end", "user_id": "", "occurred_at_ms": now_ms + HOUR_MS}
     with Role("worker", settings, nursery) as worker:
+        now_ms = SystemClock().now_ms() - 1000
         await send_records(settings, [*catalogue_records(settings), *event_records(settings, now_ms)])
-        num_items = NUM_ITEMS + len(bad_items()) + 2
+        num_items = NUM_ITEMS + len(bad_items()) + len(RUBBISH) + 2
         worker.wait_until(lambda status: sum(status["catalogue_offsets"].values()) == num_items)
         await drained(worker)
-        request = event("rank", "later", SystemClock().now_ms(), request_id="own", surface="home", k=500)
+        request = event("rank", "later", now_ms, request_id="own", surface="home", k=500)
         await send_records(settings, [OutRecord(topic, USER.encode(), orjson.dumps(request), HERE)])
+        end = {"type": "watermark", "event_id": "end", "user_id": "", "occurred_at_ms": now_ms + HOUR_MS}
         await send_records(settings, [OutRecord(topic, None, orjson.dumps(end), number) for number in (HERE, THERE)])
         await drained(worker)
-        return worker.counters()
+        num_letters = len(bad_events(USER, now_ms)) + 1 + len(bad_items()) + len(RUBBISH)
+        worker.wait_until(lambda _: worker.counters().get(("dead_letters", "")) == num_letters)
+        return now_ms, worker.counters()
 
 
 async def test_each_bad_record_has_its_dead_letter_and_every_good_one_between_them_counts(
@@ -118,10 +126,9 @@ async def test_each_bad_record_has_its_dead_letter_and_every_good_one_between_th
 ) -> None:
     settings = with_settings(settings, 2)
     await prepare(settings)
-    now_ms = SystemClock().now_ms() - 1000
-    counters = await run_worker(settings, nursery, now_ms)
+    now_ms, counters = await run_worker(settings, nursery)
 
-    bad, items = bad_events(USER, now_ms), bad_items()
+    bad, items = bad_events(USER, now_ms), bad_items() + RUBBISH
     events = await records_of(settings, "events")
     expected = letters_for(settings, "events", events, {**dict(bad), b"{": "not_json"})
     expected |= letters_for(settings, "catalogue", await records_of(settings, "catalogue"), dict(items))

@@ -7,6 +7,7 @@ import pytest
 from streams.replay.check_job import check_run
 from streams.settings import Settings
 from tests.recovery.role import Role
+from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import drained, end_windows, live_log, prepare, send, with_settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -17,12 +18,14 @@ async def checked(settings: Settings) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("num_partitions", [1, 3])
-async def test_a_replay_gives_what_a_killed_worker_gave(kafka: object, settings: Settings, num_partitions: int) -> None:
+async def test_a_replay_gives_what_a_killed_worker_gave(
+    kafka: object, settings: Settings, nursery: RoleNursery, num_partitions: int
+) -> None:
     settings = with_settings(settings, num_partitions)
     await prepare(settings)
     log = live_log(120, 33)
     half = len(log) // 2
-    with Role("worker", settings) as worker:
+    with Role("worker", settings, nursery) as worker:
         await send(settings, log[:half])
         await drained(worker)
         await send(settings, log[half:])
