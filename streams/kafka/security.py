@@ -8,6 +8,7 @@ import ssl
 from typing import Any
 
 from streams.errors import BrokerUnreachableError, SettingsError
+from streams.kafka.closed_sockets import close_failed_connects
 from streams.settings import KafkaSecurity, Settings
 
 __all__ = ["BOOTSTRAP_TIMEOUT_MS", "aiokafka_kwargs", "kafka_python_kwargs", "ssl_context", "unreachable"]
@@ -18,6 +19,7 @@ BOOTSTRAP_TIMEOUT_MS = 10_000
 
 def kafka_python_kwargs(settings: Settings) -> dict[str, Any]:
     """Keyword arguments for KafkaProducer, KafkaConsumer and KafkaAdminClient. Raises SettingsError."""
+    close_failed_connects()
     return {**_address_and_identity(settings), "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from streams.settings import CatalogueFields, Settings, TrainingSettings
+from streams.settings import Settings
 from streams.training.replay_buffer import ReplayBuffer
 from tests.training.buffers import BYTES, OpenBuffer, open_at
-from tests.training.trainers import PER_ROUND, Trainer
+from tests.training.trainers import Trainer, settings_in
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -35,9 +35,7 @@ def open_buffer(tmp_path: Path) -> Iterator[OpenBuffer]:
 
 @pytest.fixture
 def trainer_settings(tmp_path: Path) -> Settings:
-    training = TrainingSettings(device="cpu", round_slates=PER_ROUND, round_interval_s=None, replay_slates=16)
-    fields = CatalogueFields(affinity=("category",), numbers=("price",))
-    return Settings(data_dir=tmp_path / "data", catalogue=fields, training=training)
+    return settings_in(tmp_path / "data")
 
 
 @pytest.fixture

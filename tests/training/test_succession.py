@@ -1,14 +1,14 @@
 """What serves is watched: a version that is surely worse than one before it is taken back, whoever let it out."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
-from streams.settings import Settings
 from streams.training.learner import RoundReport
 from streams.training.live_watch import WATCH_ROUNDS
 from tests.training.taste_world import ready_slates
-from tests.training.trainers import PER_ROUND, Trainer, sabotage
+from tests.training.trainers import PER_ROUND, Trainer, sabotage, settings_in
 
 NUM_BEFORE, NUM_AFTER = 8, 8
 
@@ -18,15 +18,25 @@ def fed(trainer: Trainer, num_rounds: int, seed: int) -> list[RoundReport]:
     return trainer.reports()
 
 
-def sabotaged_run(trainer: Trainer) -> tuple[int, list[RoundReport]]:
+class SabotagedRun(NamedTuple):
+    trainer: Trainer
+    version: int
+    reports: list[RoundReport]
+
+
+@pytest.fixture(scope="module")
+def sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SabotagedRun]:
+    """The rounds before, a champion that loses what it learned, and the rounds after; to be looked at only."""
+    trainer = Trainer(settings_in(tmp_path_factory.mktemp("sabotaged") / "data"))
     fed(trainer, NUM_BEFORE, 1)
     version = sabotage(trainer.rounds.registry, trainer.rounds.hashes)
     trainer.reopen()
-    return version, fed(trainer, NUM_AFTER, 2)
+    yield SabotagedRun(trainer, version, fed(trainer, NUM_AFTER, 2))
+    trainer.close()
 
 
-def test_a_sabotaged_version_is_taken_back_after_one_round_and_says_why(trainer: Trainer) -> None:
-    version, reports = sabotaged_run(trainer)
+def test_a_sabotaged_version_is_taken_back_after_one_round_and_says_why(sabotaged: SabotagedRun) -> None:
+    trainer, version, reports = sabotaged
     restored = [number for number, report in enumerate(reports, 1) if report.live.restored]
     assert len(restored) == 1
     assert restored[0] == 1
@@ -41,8 +51,8 @@ def test_a_sabotaged_version_is_taken_back_after_one_round_and_says_why(trainer:
     assert version not in champions.before
 
 
-def test_the_next_version_has_beaten_the_one_that_was_restored(trainer: Trainer) -> None:
-    version, reports = sabotaged_run(trainer)
+def test_the_next_version_has_beaten_the_one_that_was_restored(sabotaged: SabotagedRun) -> None:
+    trainer, version, reports = sabotaged
     restored = next(number for number, report in enumerate(reports) if report.live.restored)
     promoted = next(report for report in reports[restored + 1 :] if report.gate.is_promoted)
     assert promoted.gate.tasks["click"].surely_below < 0
@@ -58,22 +68,19 @@ def test_versions_that_are_as_good_are_never_taken_back(trainer: Trainer) -> Non
 
 
 def test_a_trainer_that_restarts_after_every_round_watches_and_takes_back_the_same(
-    trainer: Trainer, trainer_settings: Settings, tmp_path: Path
+    sabotaged: SabotagedRun, trainer: Trainer
 ) -> None:
-    _, straight = sabotaged_run(trainer)
-    other = Trainer(trainer_settings.model_copy(update={"data_dir": tmp_path / "other"}))
-    fed(other, NUM_BEFORE, 1)
-    sabotage(other.rounds.registry, other.rounds.hashes)
-    other.reopen()
-    other.feed(ready_slates(NUM_AFTER * PER_ROUND, 2))
+    fed(trainer, NUM_BEFORE, 1)
+    sabotage(trainer.rounds.registry, trainer.rounds.hashes)
+    trainer.reopen()
+    trainer.feed(ready_slates(NUM_AFTER * PER_ROUND, 2))
     found = []
     for _ in range(NUM_AFTER):
-        found.append(other.rounds.run(PER_ROUND, 1_000)[0])
-        other.reopen()
-    assert [report.as_json() for report in found] == [report.as_json() for report in straight]
-    assert other.rounds.registry.champions() == trainer.rounds.registry.champions()
-    assert other.rounds.progress == trainer.rounds.progress
-    other.buffer.close()
+        found.append(trainer.rounds.run(PER_ROUND, 1_000)[0])
+        trainer.reopen()
+    assert [report.as_json() for report in found] == [report.as_json() for report in sabotaged.reports]
+    assert trainer.rounds.registry.champions() == sabotaged.trainer.rounds.registry.champions()
+    assert trainer.rounds.progress == sabotaged.trainer.rounds.progress
 
 
 @pytest.mark.parametrize("is_torn", [False, True])

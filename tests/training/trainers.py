@@ -2,13 +2,14 @@
 
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
 from models.checkpoint import load, save
 from models.task_outputs import output_rows
 from streams.examples.records import Labels
-from streams.settings import Settings
+from streams.settings import CatalogueFields, Settings, TrainingSettings
 from streams.training.buffered_slate import ReadySlate
 from streams.training.learner import RoundReport
 from streams.training.registry import Registry
@@ -28,6 +29,13 @@ def sabotage(registry: Registry, hashes: tuple[str, str]) -> int:
     shutil.rmtree(registry.path(version))
     save(registry.path(version), ranker, version=version, schema_hash=hashes[0], task_hash=hashes[1], extra=facts)
     return version
+
+
+def settings_in(folder: Path) -> Settings:
+    """Of a trainer with its data in `folder`: rounds by rows alone, few fields."""
+    training = TrainingSettings(device="cpu", round_slates=PER_ROUND, round_interval_s=None, replay_slates=16)
+    fields = CatalogueFields(affinity=("category",), numbers=("price",))
+    return Settings(data_dir=folder, catalogue=fields, training=training)
 
 
 class Trainer:
