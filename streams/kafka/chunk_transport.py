@@ -142,7 +142,11 @@ class ChunkConsumer(driver.Consumer):
         return found
 
     async def perform_seek(self) -> None:
-        """Runs before every resume: forget the previous assignment, restart each partition at its committed offset."""
+        """Runs before every resume: forget the previous assignment, restart each partition at its committed offset.
+
+        What is thrown away from here on counts: a fetch that waited all along may take records just after the seek.
+        """
+        self._discarded.clear()
         committed = {TP(*tp): offset or None for tp, offset in (await self.seek_to_committed()).items()}
         start: dict[TP, int | None] = dict(committed)
         fresh = [tp for tp, offset in committed.items() if not offset]
@@ -155,7 +159,6 @@ class ChunkConsumer(driver.Consumer):
                 book.clear()
             self._committed_offset[tp] = offset
             self._want[tp] = start[tp] or 0
-        self._discarded.clear()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Stop the flow, drop queued chunks, wait for those inside agents, commit, then forget.
