@@ -3,6 +3,7 @@
 `faust -A streams.app worker` finds the worker's app here, made from the environment when it is asked for.
 """
 
+import gc
 import logging
 from typing import Any
 
@@ -123,6 +124,8 @@ def _run(app: faust.App, role: str) -> None:
     configure_logs(role)
     app.conf.logging_config = logging_config(role)
     uvloop.install()
+    # What was imported stays: no collection, and not the one at the process's end, needs to look at it again.
+    gc.freeze()
     faust.Worker(app, loglevel=logging.INFO).execute_from_commandline()
 
 
