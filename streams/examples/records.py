@@ -4,7 +4,8 @@ JSON; feature arrays travel as base64 of little-endian float32, row-major, in th
 """
 
 import base64
-from typing import TypeAlias
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -22,7 +23,7 @@ __all__ = [
     "decode_codes",
     "decode_record",
     "encode_array",
-    "encode_codes",
+    "encode_arrays",
     "encode_record",
 ]
 
@@ -134,13 +135,13 @@ def decode_record(raw: bytes) -> Example:
     return _DECODER.decode(raw)
 
 
-def encode_codes(values: NDArray[np.int32]) -> str:
-    """Base64 of little-endian int32."""
-    return base64.b64encode(values.astype("<i4").tobytes()).decode()
+def encode_arrays(parts: Iterable[NDArray[Any]]) -> str:
+    """Base64 of the bytes of little-endian arrays, one after the other."""
+    return base64.b64encode(b"".join([part.tobytes() for part in parts])).decode()
 
 
 def decode_codes(text: str) -> NDArray[np.int32]:
-    """int32[V] from `encode_codes`. Raises ValueError for what is none."""
+    """int32[V] from `encode_arrays`. Raises ValueError for what is none."""
     return np.frombuffer(base64.b64decode(text, validate=True), dtype="<i4")
 
 

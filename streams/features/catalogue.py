@@ -56,7 +56,8 @@ class CatalogueColumns:
         self.number: NDArray[np.float32] = np.zeros((0, len(fields.numbers)), np.float32)
         self.content_epoch: NDArray[np.int32] = np.zeros(0, np.int32)
         self.contents: list[ItemContent] = []
-        self._schema = fields.schema_
+        self._schema = schema = fields.schema_
+        self.schema_hash, self.item_width, self.cross_width = schema.hash, len(schema.item), len(schema.cross)
         self._no_content = no_content(len(self._schema.dense))
         self.value_ids = ValueLists()
         self.texts: dict[int, str] = {}

@@ -33,7 +33,7 @@ def capture_cross(
     relevance: dict[int, float] | None,
 ) -> Float32:
     """float32[N, X] in the order of `FeatureSchema.cross`."""
-    out_NX = np.zeros((len(slots), len(items.fields.schema_.cross)), np.float32)
+    out_NX = np.zeros((len(slots), items.cross_width), np.float32)
     fill_cross(out_NX, slots, len(items.fields.affinity), _inputs(user, items, now_ms))
     if query:
         out_NX[:, -2] = _query_overlap(items, slots, query)
@@ -45,17 +45,17 @@ def capture_cross(
 def _inputs(user: UserState, items: ItemTable, now_ms: int) -> CrossInputs:
     """Of the user as of now."""
     answered: list[int] = []
-    clicked: list[int] = []
+    clicked: list[bool] = []
     shown_ms: list[int] = []
     for answers in user.answers:
         answered += answers.slots
-        clicked += answers.clicked
+        clicked += [value > 0 for value in answers.clicked]
         shown_ms += [answers.at_ms] * len(answers.slots)
     others, weights, num_co_clicked = _co_clicks(user, items)
     values, leaning = _leaning(user, now_ms)
     return CrossInputs(
         answered_A=np.array(answered, np.int32),
-        clicked_A=(np.array(clicked, np.int32) > 0).astype(np.float64),
+        clicked_A=np.array(clicked, np.float64),
         shown_ms_A=np.array(shown_ms, np.int64),
         clicked=np.array(
             [s for s, k in zip(user.action_slots, user.action_kinds, strict=True) if k == CLICK], np.int32

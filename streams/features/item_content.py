@@ -25,7 +25,10 @@ WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class ItemContent:
-    """`code_V` int32: values of all fields (models.content). `dense_D` float32: numbers and vectors, NaN if missing."""
+    """`code_V` int32: values of all fields (models.content). `dense_D` float32: numbers and vectors, NaN if missing.
+
+    Little-endian, as they are sent.
+    """
 
     code_V: NDArray[np.int32]
     dense_D: NDArray[np.float32]
@@ -33,7 +36,7 @@ class ItemContent:
 
 def no_content(num_dense: int) -> ItemContent:
     """Of an item that the catalogue does not have."""
-    return ItemContent(np.zeros(0, np.int32), np.full(num_dense, np.nan, np.float32))
+    return ItemContent(np.zeros(0, "<i4"), np.full(num_dense, np.nan, "<f4"))
 
 
 def content_of(item: Mapping[str, Any], schema: FeatureSchema) -> ItemContent:
@@ -48,7 +51,7 @@ def content_of(item: Mapping[str, Any], schema: FeatureSchema) -> ItemContent:
     parts = [np.sign(dense) * np.log1p(np.abs(dense))]
     for name, width in zip(schema.vector_fields, schema.vector_widths, strict=True):
         parts.append(_vector(field_value(item, name), width))
-    return ItemContent(np.array(codes, np.int32), np.concatenate(parts).astype(np.float32))
+    return ItemContent(np.array(codes, "<i4"), np.concatenate(parts).astype("<f4"))
 
 
 def field_value(item: Mapping[str, Any], name: str) -> Any:

@@ -37,7 +37,7 @@ def smoothed_logit(positive: float, shown: float, base: float) -> float:
 
 def capture_items(items: ItemTable, slots: NDArray[np.int32], now_ms: int) -> Float32:
     """float32[N, I] in the order of `FeatureSchema.item`."""
-    out_NI = np.empty((len(slots), len(items.fields.schema_.item)), np.float32)
+    out_NI = np.empty((len(slots), items.item_width), np.float32)
     _fill(
         out_NI, slots, now_ms, items.base_rate, items.totals, items.decayed, items.at_ms, items.kind, items.number,
         HALF_LIVES_MS,

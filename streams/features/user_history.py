@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from streams.features.user_state import MAX_ANSWERS, UserState
 
-__all__ = ["UserHistory", "capture_history"]
+__all__ = ["UserHistory", "action_ages_s", "capture_history", "last_answers"]
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
@@ -31,6 +31,19 @@ class UserHistory:
 
 def capture_history(user: UserState, now_ms: int) -> UserHistory:
     """The user's last 96 answers and 50 actions, as of the event time `now_ms`."""
+    slots, clicked, logits = last_answers(user)
+    return UserHistory(
+        np.array(slots, np.int32),
+        np.array(clicked, np.float32),
+        np.array(logits, np.float32),
+        np.array(user.action_slots, np.int32),
+        np.array(user.action_kinds, np.int32),
+        action_ages_s(user, now_ms),
+    )
+
+
+def last_answers(user: UserState) -> tuple[list[int], list[int], list[float]]:
+    """Slots, answers and log-odds of the last 96 items shown, oldest first."""
     slots: list[int] = []
     clicked: list[int] = []
     logits: list[float] = []
@@ -38,12 +51,9 @@ def capture_history(user: UserState, now_ms: int) -> UserHistory:
         slots += answers.slots
         clicked += answers.clicked
         logits += answers.logits
-    age_ms = np.maximum(now_ms - np.array(user.action_at_ms, np.int64), 0)
-    return UserHistory(
-        np.array(slots[-MAX_ANSWERS:], np.int32),
-        np.array(clicked[-MAX_ANSWERS:], np.float32),
-        np.array(logits[-MAX_ANSWERS:], np.float32),
-        np.array(user.action_slots, np.int32),
-        np.array(user.action_kinds, np.int32),
-        (age_ms / 1000).astype(np.float32),
-    )
+    return slots[-MAX_ANSWERS:], clicked[-MAX_ANSWERS:], logits[-MAX_ANSWERS:]
+
+
+def action_ages_s(user: UserState, now_ms: int) -> Float32:
+    """float32[H]: how long ago the user's actions are."""
+    return np.array([max(now_ms - at_ms, 0) / 1000 for at_ms in user.action_at_ms], np.float32)

@@ -180,6 +180,8 @@ def _attribute(now: Moment, event: Mapping[str, Any], slot: int) -> Slate | None
 
 def _labels_changed(now: Moment, slate: Slate, tasks: set[str]) -> None:
     """Labels that were sent are sent again; others wait for their time."""
+    if not tasks:
+        return
     for task in sorted(tasks & {*slate.closed, *slate.revisions}):
         record = now.state.labels(slate, task, now.watermark_ms)
         if record is not None:

@@ -108,7 +108,8 @@ class PartitionState:
 
     def items_changed(self, slots: Iterable[int]) -> None:
         """Note that this partition's counts of items were changed by the event at `offset`."""
-        self.dirty_items.update(dict.fromkeys(slots, self.offset))
+        for slot in slots:
+            self.dirty_items[slot] = self.offset
 
     def counted_by(self, offset: int) -> dict[int, int]:
         """Slot -> offset of the items whose latest count is that of the event at `offset`."""

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.examples.records import PastActions, PastAnswers, Shown, ShownContent, encode_array, encode_codes
+from streams.examples.records import PastActions, PastAnswers, Shown, ShownContent, encode_array, encode_arrays
 from streams.examples.slates import Slate
 from streams.features.capture import Captured, Request
 from streams.features.catalogue import KINDS
 from streams.features.items import ItemTable
-from streams.features.user_history import UserHistory, capture_history
+from streams.features.user_history import action_ages_s, last_answers
+from streams.features.user_state import UserState
 from streams.worker.moment import Moment
 
 __all__ = ["capture_shown", "parts", "shown_record"]
@@ -50,7 +51,7 @@ def shown_record(
     `part`: places of `slots` and rows of `captured` that go into this record.
     """
     items, chances, slots = now.state.items, slate.propensities, slots[part]
-    answers, actions = _history(items, capture_history(now.user, now.at_ms))
+    answers, actions = _history(items, now.user, now.at_ms)
     return Shown(
         slate_id=slate.slate_id,
         user_id=slate.user_id,
@@ -59,7 +60,7 @@ def shown_record(
         items=[items.item_ids[slot] for slot in slots],
         positions=list(positions[part]),
         kinds=[KINDS[kind] for kind in items.kind[slots].tolist()],
-        feature_schema=now.settings.catalogue.schema_.hash,
+        feature_schema=items.schema_hash,
         user=encode_array(captured.user_U),
         item=encode_array(captured.item_NI[part]),
         cross=encode_array(captured.cross_NX[part]),
@@ -75,23 +76,14 @@ def shown_record(
 
 def _content(items: ItemTable, slots: Sequence[int]) -> ShownContent:
     contents = [items.contents[slot] for slot in slots]
-    return ShownContent(
-        [len(content.code_V) for content in contents],
-        encode_codes(np.concatenate([content.code_V for content in contents])),
-        encode_array(np.stack([content.dense_D for content in contents])),
-    )
+    codes, dense = [content.code_V for content in contents], [content.dense_D for content in contents]
+    return ShownContent(list(map(len, codes)), encode_arrays(codes), encode_arrays(dense))
 
 
-def _history(items: ItemTable, history: UserHistory) -> tuple[PastAnswers, PastActions]:
+def _history(items: ItemTable, user: UserState, now_ms: int) -> tuple[PastAnswers, PastActions]:
+    """What `capture_history` gives the scorer, as a record."""
     ids = items.item_ids
-    answers = PastAnswers(
-        [ids[slot] for slot in history.answer_A.tolist()],
-        history.answer_y_A.astype(int).tolist(),
-        encode_array(history.answer_logit_A),
-    )
-    actions = PastActions(
-        [ids[slot] for slot in history.action_H.tolist()],
-        history.action_kind_H.tolist(),
-        encode_array(history.action_age_s_H),
-    )
-    return answers, actions
+    slots, clicked, logits = last_answers(user)
+    answers = PastAnswers([ids[slot] for slot in slots], clicked, encode_array(np.array(logits, np.float32)))
+    shown = [ids[slot] for slot in user.action_slots]
+    return answers, PastActions(shown, list(user.action_kinds), encode_array(action_ages_s(user, now_ms)))

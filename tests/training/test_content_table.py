@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from streams.examples.records import Shown, ShownContent, encode_array, encode_codes
+from streams.examples.records import Shown, ShownContent, encode_array, encode_arrays
 from streams.training.buffered_slate import Contents
 from streams.training.content_table import REWRITE_MS, ContentTable
 from tests.training.buffers import open_at, put
@@ -15,9 +15,9 @@ from tests.training.slates import DAY_MS, SCHEMA, START_MS, labels, shown
 
 def with_content(record: Shown, codes: Sequence[Sequence[int]], numbers: Sequence[float]) -> Shown:
     """The record with the codes and the price of each of its items."""
-    flat = np.array([code for of_item in codes for code in of_item], np.int32)
+    arrays = [np.array(of_item, "<i4") for of_item in codes]
     dense = encode_array(np.array(numbers, np.float32).reshape(-1, 1))
-    return msgspec.structs.replace(record, content=ShownContent([*map(len, codes)], encode_codes(flat), dense))
+    return msgspec.structs.replace(record, content=ShownContent([*map(len, codes)], encode_arrays(arrays), dense))
 
 
 def plain(contents: Contents) -> dict[str, tuple[list[int], list[float]]]:

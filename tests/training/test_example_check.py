@@ -10,15 +10,15 @@ from streams.examples.records import (
     Shown,
     ShownContent,
     encode_array,
-    encode_codes,
+    encode_arrays,
     encode_record,
 )
 from streams.training.example_check import check_example
 from tests.training.slates import SCHEMA, labels, shown
 
 # Three fields: category, title, text.
-CODES = encode_codes(np.array([5, 2 << 24, 6], np.int32))
-FOREIGN = encode_codes(np.array([3 << 24], np.int32))
+CODES = encode_arrays([np.array([5, 2 << 24, 6], "<i4")])
+FOREIGN = encode_arrays([np.array([3 << 24], "<i4")])
 PRICES = encode_array(np.ones((2, 1), np.float32))
 ONE, TWO = encode_array(np.ones(1, np.float32)), encode_array(np.ones(2, np.float32))
 FULL = msgspec.structs.replace(
