@@ -1,9 +1,10 @@
 """The taste layer: per user, a Gaussian process over what the user answered, on top of the item's click rate.
 
 logit(u, i) = c1 b_i + c2 + f_u(i), where b_i is the item's smoothed click log-odds and f_u a logistic Gaussian process
-over the user's last answers, by one Newton step of the Laplace approximation (Rasmussen and Williams 2006, algorithm
+over the user's last answers, by two Newton steps of the Laplace approximation (Rasmussen and Williams 2006, algorithm
 3.1; models.md 11.5). An answer counts at once, without a gradient step; f_u is a sum over answers and kernel groups, so
-it explains itself exactly; its variance is what is not known of the user. Kernel and c are learned through the solve.
+it explains itself exactly; its variance is what is not known of the user. Kernel and c are learned through the solve,
+and so is how much less older answers are trusted.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ from models.taste_kernel import TasteKernel
 
 __all__ = ["Taste", "TasteState"]
 
+# One step takes every answer as a surprise, and overshoots. RankLens, NDCG@10 and normalised entropy of the training
+# lists' last fifth, with trust that fades: .6432 and .7750; one step, without: .6414 and .7773.
+NUM_STEPS = 2
+# Answers after which trust has faded once: about a list.
+ANSWERS_A_FADE = 24
 # Keeps the weight of an answer that was certain above zero, as its square root is divided by in the gradient.
 MIN_CURVATURE = 1e-6
 NO_BASE_LOGIT = -3.0
@@ -53,6 +59,7 @@ class Taste(nn.Module):
         self.base_scale = nn.Parameter(torch.ones(()))
         self.base_shift = nn.Parameter(torch.zeros(()))
         self.log_trust = nn.Parameter(torch.zeros(()))
+        self.fading = nn.Parameter(torch.zeros(()))
 
     def base(self, logit: Tensor) -> Tensor:
         """c1 b + c2; a missing b counts as a usual one."""
@@ -67,18 +74,29 @@ class Taste(nn.Module):
         factor_SAW = _gather(factor_MW, answer_SA)
         is_same_SAA = answer_SA.unsqueeze(1) == answer_SA.unsqueeze(2)
         kernel_SAA = torch.baddbmm(self.kernel.identity * is_same_SAA, factor_SAW, factor_SAW.transpose(1, 2))
-        p_SA = self.base(history.answer_logit_SA).sigmoid()
-        trust_SA = self.log_trust.exp() * is_answer_SA
-        # Where there is no answer nothing is pulled, whatever factors and kernel are there.
-        root_SA = (p_SA * (1 - p_SA) * trust_SA + MIN_CURVATURE).sqrt() * is_answer_SA
-        residual_SA1 = ((history.answer_y_SA.clamp(min=0) - p_SA) * trust_SA).unsqueeze(2)
+        base_SA, trust_SA = self.base(history.answer_logit_SA), self.trust(answer_SA)
+        y_SA, f_SA = history.answer_y_SA.clamp(min=0), torch.zeros_like(base_SA)
         eye = torch.eye(answer_SA.shape[1], device=factor_MW.device)
-        root_SAA = root_SA.unsqueeze(2) * root_SA.unsqueeze(1)
-        lower_SAA = torch.linalg.cholesky(torch.addcmul(eye, root_SAA, kernel_SAA))
-        pulled_SA1 = root_SA.unsqueeze(2) * (kernel_SAA @ residual_SA1)
-        alpha_SA1 = residual_SA1 - root_SA.unsqueeze(2) * torch.cholesky_solve(pulled_SA1, lower_SAA)
+        for step in range(NUM_STEPS):
+            p_SA = (base_SA + f_SA).sigmoid()
+            curvature_SA = p_SA * (1 - p_SA) * trust_SA
+            # Where there is no answer nothing is pulled, whatever factors and kernel are there.
+            root_SA1 = ((curvature_SA + MIN_CURVATURE).sqrt() * is_answer_SA).unsqueeze(2)
+            pull_SA1 = (curvature_SA * f_SA + (y_SA - p_SA) * trust_SA).unsqueeze(2)
+            lower_SAA = torch.linalg.cholesky(torch.addcmul(eye, root_SA1 * root_SA1.transpose(1, 2), kernel_SAA))
+            pulled_SA1 = torch.cholesky_solve(root_SA1 * (kernel_SAA @ pull_SA1), lower_SAA)
+            alpha_SA1 = pull_SA1 - root_SA1 * pulled_SA1
+            if step + 1 < NUM_STEPS:
+                f_SA = (kernel_SAA @ alpha_SA1).squeeze(2)
         direction_SW = (factor_SAW.transpose(1, 2) @ alpha_SA1).squeeze(2)
-        return TasteState(history, direction_SW, alpha_SA1.squeeze(2), root_SA, lower_SAA, factor_SAW)
+        return TasteState(history, direction_SW, alpha_SA1.squeeze(2), root_SA1.squeeze(2), lower_SAA, factor_SAW)
+
+    def trust(self, answer_SA: Tensor) -> Tensor:
+        """float[S, A]: how much each answer counts; 0 where there is none. The newest stands last."""
+        num = answer_SA.shape[1]
+        fades_A = torch.arange(num - 1, -1, -1, device=answer_SA.device) / ANSWERS_A_FADE
+        trust_SA: Tensor = (self.log_trust - self.fading * fades_A).exp() * (answer_SA != NO_ITEM)
+        return trust_SA
 
     def forward(self, state: TasteState, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
         """float[N]: f_u(i) of rows, from the factors of their items and their numbers in the content."""

@@ -61,4 +61,5 @@ def taste(num_columns: int = 64) -> Taste:
         made.kernel.field_raw_F.copy_(torch.tensor([0.1, 0.7, -0.3]))
         made.base_shift.fill_(0.2)
         made.log_trust.fill_(-0.1)
+        made.fading.fill_(3.0)
     return made

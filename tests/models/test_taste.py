@@ -15,14 +15,17 @@ def by_hand(answers: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:
     factor = layer.kernel(films()).detach().double().numpy()
     kernel = factor @ factor.T + layer.kernel.identity.item() * np.eye(len(FILMS))
     held, y = [film for film, _ in answers], np.array([y for _, y in answers])
-    trust = np.exp(layer.log_trust.item())
-    p = 1 / (1 + np.exp(-(layer.base_scale.item() * -1.386 + layer.base_shift.item())))
-    curvature = np.full(len(held), p * (1 - p) * trust) + 1e-6
-    residual = (y - p) * trust
-    inner = kernel[np.ix_(held, held)]
-    # (K + W^-1)^-1 in place of the root form.
-    inverse = np.linalg.inv(inner + np.diag(1 / curvature))
-    alpha = residual - inverse @ inner @ residual
+    later = np.arange(len(held))[::-1]
+    trust = np.exp(layer.log_trust.item() - layer.fading.item() * later / 24)
+    base, inner, f = layer.base_scale.item() * -1.386 + layer.base_shift.item(), kernel[np.ix_(held, held)], 0.0
+    for _ in range(2):
+        p = 1 / (1 + np.exp(-(base + f)))
+        curvature = p * (1 - p) * trust
+        pull = curvature * f + (y - p) * trust
+        # (K + W^-1)^-1 in place of the root form.
+        inverse = np.linalg.inv(inner + np.diag(1 / (curvature + 1e-6)))
+        alpha = pull - inverse @ inner @ pull
+        f = inner @ alpha
     cross = kernel[:, held]
     return cross @ alpha, np.diag(kernel) - np.einsum("na,ab,nb->n", cross, inverse, cross)
 
@@ -36,6 +39,18 @@ def test_scores_and_variance_equal_the_formulas_written_out() -> None:
         f, variance = by_hand(answers)
         np.testing.assert_allclose(layer(state, factor, EVERY, slate_N).detach().numpy(), f, atol=1e-5)
         np.testing.assert_allclose(layer.variance(state, factor, EVERY, slate_N).detach().numpy(), variance, atol=1e-5)
+
+
+def test_a_later_answer_counts_more_as_far_as_was_learned() -> None:
+    layer, content = taste(), films()
+    factor, answer_SA = layer.kernel(content), history([[(0, 1.0)] * 3, [(0, 1.0)]]).answer_SA
+    with torch.no_grad():
+        layer.log_trust.zero_(), layer.fading.fill_(24 * 0.5)
+    expected = [[np.exp(-1.0), np.exp(-0.5), 1.0], [0.0, 0.0, 1.0]]
+    np.testing.assert_allclose(layer.trust(answer_SA).detach().numpy(), expected, rtol=1e-6)
+    first, last = (layer.solve(factor, history([answers])) for answers in ([(0, 1.0), (2, 0.0)], [(2, 0.0), (0, 1.0)]))
+    of_first, of_last = (layer(state, factor[:1], EVERY[:1], EVERY[:1]).item() for state in (first, last))
+    assert of_first < of_last
 
 
 def test_a_user_without_answers_has_no_taste_and_all_the_uncertainty() -> None:
