@@ -106,6 +106,20 @@ class ChangelogWriter:
             ) from error
         return ends[place]
 
+    async def abort_open(self) -> None:
+        """End what an earlier transaction left open, as if it had never been written."""
+        producer = self._producer
+        if producer is None:
+            raise RuntimeError("ChangelogWriter.abort_open was called before start; start it first")
+        await producer.begin_transaction()
+        try:
+            # Only partitions written to are marked.
+            await send_batches(
+                producer, filled_batches(producer, [((self._topic, self._partition), b"", b"")]), self._turns
+            )
+        finally:
+            await producer.abort_transaction()
+
     async def stop(self) -> None:
         """Disconnect."""
         if self._producer is not None:

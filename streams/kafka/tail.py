@@ -1,7 +1,7 @@
 """Reading whole topics outside any group: from the start to the end, then on as records come.
 
 Used for what every process must know: the catalogue, item counts, model announcements; and, once, for a partition of
-the changelog. Only committed records are seen.
+the changelog. Only committed records are seen, unless said otherwise.
 """
 
 import asyncio
@@ -90,13 +90,15 @@ async def read_partition(
     on_records: OnRecords,
     *,
     max_records: int | None = None,
+    is_committed: bool = True,
 ) -> int:
     """Read one partition from an offset (or what is left of it) to its end; returns the next offset.
 
+    With `is_committed` the end is where a transaction is open; otherwise its records, and those it aborts, come too.
     With `max_records` about so many at most, and the end may not be reached. Raises StateError when the partition ends
     before the offset.
     """
-    consumer = _consumer(settings)
+    consumer = _consumer(settings, "read_committed" if is_committed else "read_uncommitted")
     await consumer.start()
     try:
         tp = TopicPartition(topic, partition)
@@ -122,10 +124,10 @@ async def read_partition(
         await consumer.stop()
 
 
-def _consumer(settings: Settings) -> AIOKafkaConsumer:
+def _consumer(settings: Settings, isolation_level: str = "read_committed") -> AIOKafkaConsumer:
     kwargs: dict[str, Any] = aiokafka_kwargs(settings)
     return AIOKafkaConsumer(
-        **kwargs, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level="read_committed"
+        **kwargs, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level=isolation_level
     )
 
 

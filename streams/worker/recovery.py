@@ -3,6 +3,11 @@
 The local folder may be missing, behind (the partition lived elsewhere for a while), or ahead of nothing: a flush is on
 the changelog before it is on disk. So local state plus the changelog from where the local state knows it is the state
 as of the last flush of whoever owned the partition.
+
+A broker that stops in the middle of a commit may call it done and yet leave the records undecided (seen with Kafka 4.3:
+`CompleteCommit` in the log of transactions, no marker behind the records). The writer went on as told, so the state
+would be older than the offsets that are committed. With the writer fenced nothing is under way, so whatever is
+undecided then is decided here: a whole flush counts, a part of one does not.
 """
 
 import asyncio
@@ -10,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 from aiokafka.structs import ConsumerRecord
 
 from streams.examples.label_plan import LabelPlan
@@ -23,6 +29,7 @@ from streams.worker.partition_state import PartitionState, read_meta
 
 __all__ = ["open_state", "state_folder"]
 
+log = structlog.get_logger(__name__)
 # Deleted keys leave the changelog a day after their tombstone; a folder that slept longer than half of that might keep
 # what was deleted, so it is dropped and read anew.
 MAX_ABSENCE_MS = 12 * 3_600_000
@@ -56,9 +63,29 @@ async def open_state(
         store.write((record.key or b"", record.value) for record in records)
 
     changelog_next = await read_partition(settings, topic, number, meta.get("changelog_next", 0), take)
+    if await _decided(settings, topic, number, changelog_next, writer):
+        changelog_next = await read_partition(settings, topic, number, changelog_next, take)
     meta = {**read_meta(store), "changelog_next": changelog_next, "written_at_ms": now_ms}
     store.write([(META_KEY, msgspec.json.encode(meta))])
     state = PartitionState(number, store, items, LabelPlan.of(settings.labels))
     for _ in state.load_steps():
         await asyncio.sleep(0)
     return state, store, writer, num_restored
+
+
+async def _decided(settings: Settings, topic: str, number: int, from_offset: int, writer: ChangelogWriter) -> bool:
+    """Decide what an earlier writer left undecided from this offset on. False when there is nothing."""
+    undecided: list[ConsumerRecord[bytes, bytes]] = []
+    await read_partition(
+        settings, topic, number, from_offset, lambda _, records: undecided.extend(records), is_committed=False
+    )
+    if not undecided:
+        return False
+    # The last record of a flush says what it includes.
+    is_whole = undecided[-1].key == META_KEY
+    log.warning("flush_undecided", partition=number, records=len(undecided), is_whole=is_whole)
+    if is_whole:
+        await writer.write([(META_KEY, undecided[-1].value)])
+    else:
+        await writer.abort_open()
+    return True
