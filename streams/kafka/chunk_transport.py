@@ -69,6 +69,8 @@ class ChunkConsumer(driver.Consumer):
         """Yield fetched records as one message per (partition, up to `chunk_records` of the app)."""
         size = getattr(self.app, "chunk_records", CHUNK_RECORDS)
         generation = self.app.consumer_generation_id  # before the wait: a whole rebalance can pass while waiting
+        if self._discarded and self.flow_active:
+            await self._seek_back()
         try:
             records, _ = await self._wait_next_records(timeout)
         except asyncio.CancelledError:
@@ -90,6 +92,14 @@ class ChunkConsumer(driver.Consumer):
                     return
                 yield tp, self._message(tp, wanted[i : i + size], generation)
 
+    async def _seek_back(self) -> None:
+        """To what was thrown away: the next record, which would show the gap, may never come."""
+        wanted = {tp: self._want[tp] for tp in self._discarded & self.assignment() if tp in self._want}
+        self._discarded.clear()
+        if wanted:
+            self.num_refetches += 1
+            await self.seek_wait(wanted)  # not seek(): that touches the fetcher from the wrong thread
+
     async def _from_wanted(self, tp: TP, fetched: list[Any]) -> list[Any]:
         """Records from the next wanted offset on; none, after a seek back, when some before were thrown away.
 
@@ -103,7 +113,7 @@ class ChunkConsumer(driver.Consumer):
         if tp in self._discarded:
             self._discarded.discard(tp)
             self.num_refetches += 1
-            await self.seek_wait({tp: want})  # not seek(): that touches the fetcher from the wrong thread
+            await self.seek_wait({tp: want})
             return []
         return fetched
 

@@ -16,10 +16,10 @@ END = 12
 class LogConsumer(ChunkConsumer):
     """A consumer whose Kafka is one partition of numbered records. The first fetch waits until it is let go."""
 
-    def __init__(self, committed: int, position: int) -> None:
+    def __init__(self, committed: int, position: int, end: int = END) -> None:
         app = faust.App("test", broker="kafkachunk://127.0.0.1:1")
         super().__init__(app.transport, print, print, print)
-        self._committed, self._position = committed, position
+        self._committed, self._position, self._end = committed, position, end
         self.fetching: asyncio.Task[list[int]] | None = None
         self._may_fetch = asyncio.Event()
         self.resume_flow()
@@ -31,11 +31,11 @@ class LogConsumer(ChunkConsumer):
         return {HERE}
 
     def highwater(self, tp: TP) -> int:
-        return END if tp == HERE else 0
+        return self._end if tp == HERE else 0
 
     async def _getmany(self, *_: object) -> dict[TP, list[Any]]:
         await self._may_fetch.wait()
-        taken = range(self._position, min(self._position + 3, END))
+        taken = range(self._position, min(self._position + 3, self._end))
         self._position = taken.stop
         records = [SimpleNamespace(offset=n, timestamp=1000 + n, timestamp_type=0) for n in taken]
         return {HERE: records} if records else {}
@@ -67,3 +67,15 @@ async def test_records_thrown_away_just_after_a_seek_are_fetched_again() -> None
     found = [offset for _ in range(END) for offset in await consumer.fetch()]
     assert found == list(range(3, END))
     assert consumer.num_refetches == 1
+
+
+async def test_records_thrown_away_are_fetched_again_also_when_none_follows_them() -> None:
+    consumer = LogConsumer(committed=3, position=3, end=6)
+    consumer.fetching = asyncio.create_task(consumer.fetch())
+    await asyncio.sleep(0)
+    consumer.stop_flow()
+    await consumer.perform_seek()
+    assert consumer.fetching.result() == []
+    consumer.resume_flow()
+
+    assert [offset for _ in range(3) for offset in await consumer.fetch()] == [3, 4, 5]
