@@ -1,4 +1,4 @@
-"""Waits until worker and trainer stand still: all consumed, any due round decided, its model loaded.
+"""Waits until worker and trainer stand still: all consumed, then any due round decided, its model loaded.
 
 The order of the questions matters: what the worker has committed of `events` is all it will ever send for them, so the
 ends of the other topics are only asked for then. One reading of each is enough.
@@ -14,6 +14,7 @@ from streams.kafka.group_offsets import GroupOffsets, Place
 from streams.observability.status_reader import read_status
 from streams.settings import Settings
 from streams.topics import topic_specs
+from streams.training.round_hold import RoundHold
 
 __all__ = ["Barrier", "is_decided"]
 
@@ -30,13 +31,18 @@ def is_decided(trainer: Mapping[str, Any] | None, worker: Mapping[str, Any] | No
 
 
 class Barrier:
-    """`urls` gives the base addresses of the ready roles, by name; a role that restarts is waited for."""
+    """`urls` gives the base addresses of the ready roles, by name; a role that restarts is waited for.
+
+    Rounds start in `wait` alone, once all that they learn from is in the buffer; `close` lets them start by themselves.
+    """
 
     def __init__(
         self, settings: Settings, offsets: GroupOffsets, urls: Callable[[], Mapping[str, str]], clock: Clock
     ) -> None:
         self._settings, self._offsets, self._urls, self._clock = settings, offsets, urls, clock
         self._topics = {short: spec.name for short, spec in topic_specs(settings).items()}
+        self._hold = RoundHold(settings.data_dir)
+        self._hold.put()
 
     async def wait(self, sent: Mapping[Place, int]) -> None:
         """Return when all consequences of `sent` (end offsets on `events`) are there. Raises StalledError."""
@@ -50,7 +56,13 @@ class Barrier:
         examples = {place: end for place, end in ends.items() if place[0] == self._topics["training-examples"]}
         await self._until(lambda: self._offsets.has_committed(worker, counts), "item counts are not in Feast")
         await self._until(lambda: self._offsets.has_committed(trainer, examples), "the trainer has not taken examples")
+        self._hold.lift()
         await self._until(self._is_decided, "a round is not decided, or its model not loaded")
+        self._hold.put()
+
+    def close(self) -> None:
+        """Hold nothing back any longer."""
+        self._hold.lift()
 
     def _is_decided(self) -> bool:
         urls = self._urls()

@@ -5,6 +5,7 @@ model, and nothing that follows from the step begins before all of it is scored.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,11 @@ class LockstepRun:
     async def run(self, records: Iterable[CheckedRecord]) -> None:
         """Send everything, step by step; answers are in `evaluation` afterwards. Raises FreshrankError."""
         settings = self.deployment.settings
-        with GroupOffsets(settings) as offsets, RankingsConsumer(settings=settings, start="beginning") as rankings:
-            barrier = Barrier(settings, offsets, self._urls, self.clock)
+        with (
+            GroupOffsets(settings) as offsets,
+            RankingsConsumer(settings=settings, start="beginning") as rankings,
+            closing(Barrier(settings, offsets, self._urls, self.clock)) as barrier,
+        ):
             async with BulkSender(settings, batch_bytes=_BATCH_BYTES) as sink:
                 for step in cut_steps(records, self.evaluation):
                     await self._apply(step, sink, settings)

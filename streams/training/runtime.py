@@ -34,6 +34,7 @@ from streams.training.announcement import (
 )
 from streams.training.example_intake import ExampleIntake
 from streams.training.replay_buffer import ReplayBuffer
+from streams.training.round_hold import RoundHold
 from streams.training.round_outcome import tell_round
 from streams.training.rounds import Rounds
 from streams.training.schedule import num_due
@@ -68,6 +69,7 @@ class TrainerRuntime:
             port=settings.training.metrics_port,
         )
         self._tail = TopicTail(settings, self._topics["model-updates"].name, self._on_announcements)
+        self._hold = RoundHold(settings.data_dir)
         self._announced = 0
         self._is_ready = self._is_running = self._has_news = False
         self._last_round: dict[str, Any] = {}
@@ -127,7 +129,8 @@ class TrainerRuntime:
                 self._has_news = False
                 await self._in_thread(self._rounds.succession.follow)
             num = num_due(self.settings.training, self._rounds.num_waiting, self._clock.monotonic_s() - ended_s)
-            if num:
+            # A hold that a killed evaluation left behind in its folder stops nobody who trains by the clock.
+            if num and not (self.settings.training.round_interval_s is None and self._hold.is_on):
                 await self._run_round(num)
                 ended_s = self._clock.monotonic_s()
 

@@ -3,7 +3,6 @@
 import shutil
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -12,7 +11,6 @@ import torch
 
 from models.checkpoint import load
 from streams.clock import SystemClock
-from streams.examples.records import decode_record
 from streams.kafka.admin import create_topics
 from streams.kafka.record_sender import OutRecord
 from streams.ranking.record import Ranking
@@ -20,13 +18,12 @@ from streams.settings import Settings
 from streams.topics import topic_specs
 from streams.training.announcement import KEY, Announcement, announcement_of, decode_announcement, encode_announcement
 from streams.training.registry import Registry
-from streams.training.replay_buffer import ReplayBuffer
-from streams.training.rounds import Rounds
 from streams.training.trainer_state import load_state
 from tests.recovery.example_records import ROUND_SLATES, examples_of, for_examples, on_topic
 from tests.recovery.role import Role
 from tests.recovery.role_nursery import RoleNursery
 from tests.recovery.runs import drained, prepare, records_of, send_records, with_settings
+from tests.recovery.straight_rounds import open_buffer, straight_state
 from tests.training.taste_world import ready_slates
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(150)]
@@ -35,27 +32,8 @@ NUM_ROUNDS = 6
 NUM_SLATES = NUM_ROUNDS * ROUND_SLATES + 40
 
 
-def open_buffer(folder: Path) -> ReplayBuffer:
-    return ReplayBuffer(folder, buffer_days=14, buffer_max_bytes=1 << 30)
-
-
 async def announced(settings: Settings) -> list[Announcement]:
     return [decode_announcement(record.value) for record in await records_of(settings, "model-updates")]
-
-
-def straight_state(settings: Settings, records: list[Any], folder: Path) -> dict[str, torch.Tensor]:
-    """The trainer's state after the same records and rounds, without any interruption, on one thread as there."""
-    torch.set_num_threads(1)
-    # As the trainer has: sums over several threads differ in the last bit.
-    torch.set_num_threads(settings.training.threads)
-    buffer = open_buffer(folder / "buffer")
-    examples = [(record.offset, decode_record(record.value)) for record in records]
-    buffer.append(0, examples, records[-1].offset + 1)
-    rounds = Rounds(settings.model_copy(update={"data_dir": folder}), buffer)
-    for _ in range(NUM_ROUNDS):
-        rounds.run(ROUND_SLATES, 0)
-    buffer.close()
-    return rounds.learner.tuner.state_dict()
 
 
 async def test_a_trainer_killed_again_and_again_learns_every_slate_once_and_ends_with_the_same_weights(
@@ -97,7 +75,9 @@ async def test_a_trainer_killed_again_and_again_learns_every_slate_once_and_ends
 
     saved = load_state(rounds_folder, *hashes)
     assert saved is not None
-    expected = straight_state(settings, await records_of(settings, "training-examples"), tmp_path / "straight")
+    expected = straight_state(
+        settings, await records_of(settings, "training-examples"), NUM_ROUNDS, tmp_path / "straight"
+    )
     assert saved[1].num_rounds == NUM_ROUNDS
     assert [name for name in expected if not torch.equal(expected[name].cpu(), saved[0][name])] == []
 
