@@ -19,6 +19,7 @@ __all__ = [
     "Ticks",
     "current",
     "forget_old",
+    "listing",
     "name_owner",
     "next_generation",
     "other_generations",
@@ -41,6 +42,14 @@ def current(folder: Path) -> str | None:
         except FileNotFoundError:  # removed since, because a newer one counts
             continue
     return None
+
+
+def listing(folder: Path) -> list[str]:
+    """All names in a partition's folder. A successor is a new name: while none is new, the same generation counts."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208  # twice a write: paths would cost more than the call
+    except FileNotFoundError:
+        return []
 
 
 def next_generation(folder: Path) -> str:
@@ -113,10 +122,7 @@ def _successions(folder: Path) -> list[str]:
 
 
 def _names(folder: Path, prefix: str) -> list[str]:
-    try:
-        return sorted(path.name for path in folder.iterdir() if path.name.startswith(prefix))
-    except FileNotFoundError:
-        return []
+    return sorted(name for name in listing(folder) if name.startswith(prefix))
 
 
 class Ticks:

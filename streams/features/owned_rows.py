@@ -36,6 +36,7 @@ class OwnedRows:
         self._folder, self._name, self._db = folder, name, database
         self._ticks = Ticks.of_writer(folder)
         self._layouts: set[bytes] = set()
+        self._listing: list[str] = []
         generations.name_owner(folder)
 
     @classmethod
@@ -163,12 +164,17 @@ class OwnedRows:
             self._layouts.add(layout)
 
     def _check_current(self) -> None:
+        # Before it is resolved: what comes meanwhile makes the next listing another one.
+        listing = generations.listing(self._folder)
+        if listing == self._listing:
+            return
         name = generations.current(self._folder)
         if name != self._name:
             raise StateError(
                 f"rows in {self._folder} were taken over by another process: {name} counts, {self._name} is held; "
                 "rows have one owner; release the partition, and acquire it when it is assigned again"
             )
+        self._listing = listing
 
 
 def _new_database(folder: Path, memory: RowMemory) -> tuple[str, Rdict]:
