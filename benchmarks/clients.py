@@ -92,9 +92,9 @@ class Race:
             try:
                 self.answers.setdefault(name, []).append(self._answer(name, who, job))
             except (OSError, subprocess.CalledProcessError) as error:
-                if who == OURS:
-                    raise
                 said = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)
+                if who == OURS:
+                    raise RuntimeError(f"{name}: {said}") from error
                 self.failed[name] = (said.strip().splitlines() or ["it said nothing"])[-1]
                 continue
             if what == "produce":
