@@ -5,10 +5,13 @@
 
 import gc
 import logging
+import os
+from threading import Timer
 from typing import Any
 
 import faust
 import mode
+import structlog
 import uvloop
 
 from streams.clock import SystemClock
@@ -28,6 +31,11 @@ HEARTBEATS_PER_SESSION = 20
 # A member that leads the group just after a broker came back may know no partitions yet, and assign none. It sees so,
 # and the group assigns again, when it asks for the topics the next time: by default after five minutes.
 METADATA_MAX_AGE_S = 3.0
+# A role that failed stops in order if it can: Faust may wait a minute for a part of itself that failed, and holds the
+# partitions meanwhile. Nothing is lost by leaving without: it is what kill -9 does.
+FAILED_STOP_S = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 class RoleApp(faust.App):
@@ -44,6 +52,14 @@ class RoleApp(faust.App):
         self.has_started = True
         await super().on_first_start()
 
+    def _crash(self, reason: BaseException) -> None:
+        """Some part failed; mode tells every service above it so."""
+        if not self.crashed:
+            leaving = Timer(FAILED_STOP_S, _leave)
+            leaving.daemon = True
+            leaving.start()
+        super()._crash(reason)
+
     def _lags(self) -> list[PartitionLag]:
         lags: list[PartitionLag] = self.consumer.lags()
         return lags
@@ -53,6 +69,11 @@ class RoleApp(faust.App):
         await super().on_stop()
         if self.has_started:
             await self.runtime.stop(self.consumer.stop)
+
+
+def _leave() -> None:
+    log.error("stopped_too_slowly", seconds=FAILED_STOP_S)
+    os._exit(1)
 
 
 def _app(settings: Settings, group: str, instance_id: str) -> RoleApp:
