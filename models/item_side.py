@@ -1,6 +1,5 @@
 """What the ranker computes of an item alone: it depends on the item's content and the version, so a scorer keeps it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -28,10 +27,19 @@ class ItemSide:
         """Those at `row_N`, all of them there."""
         return ItemSide(**{one.name: getattr(self, one.name).index_select(0, row_N) for one in fields(self)})
 
-    @classmethod
-    def concat(cls, sides: Sequence["ItemSide"]) -> "ItemSide":
-        """All items one after the other."""
-        return cls(**{one.name: torch.cat([getattr(side, one.name) for side in sides]) for one in fields(cls)})
+    def resized(self, num_items: int) -> "ItemSide":
+        """Room for so many items, at least as many as there are; what is in the new rows means nothing."""
+        larger = {}
+        for one in fields(self):
+            held_MW: Tensor = getattr(self, one.name)
+            larger[one.name] = held_MW.new_empty(num_items, held_MW.shape[1])
+            larger[one.name][: len(held_MW)] = held_MW
+        return ItemSide(**larger)
+
+    def put(self, start: int, side: "ItemSide") -> None:
+        """Write items over those from `start` on."""
+        for one in fields(self):
+            getattr(self, one.name)[start : start + len(side)] = getattr(side, one.name)
 
     def factors(self, content_N: Tensor) -> Tensor:
         """float32[N, W] of rows by their number in the content; zeros for NO_ITEM."""

@@ -11,10 +11,17 @@ __all__ = ["ItemSides"]
 
 # Beyond so many items all are computed anew: about a kB each.
 MAX_ITEMS = 500_000
+# Rows at first. When they are full there is room for twice as many: copying all for every new item costs far more.
+FIRST_ITEMS = 1024
 
 
 class ItemSides:
-    """Of one version. Items are asked for by the worker's slots."""
+    """Of one version. Items are asked for by the worker's slots.
+
+    `num_kept`: items computed, those with content of before included.
+    """
+
+    num_kept: int
 
     def __init__(self, ranker: Ranker, max_items: int = MAX_ITEMS) -> None:
         self._ranker, self._max_items = ranker, max_items
@@ -23,17 +30,12 @@ class ItemSides:
     def _forget(self) -> None:
         self._row_of = torch.empty(0, dtype=torch.int64)
         self._epoch_of = torch.empty(0, dtype=torch.int64)
-        self._kept = self._ranker.item_side(Content.empty(len(self._ranker.schema.dense)))
-
-    @property
-    def num_kept(self) -> int:
-        """Items computed, those with content of before included."""
-        return len(self._kept)
+        self._kept, self.num_kept = self._ranker.item_side(Content.empty(len(self._ranker.schema.dense))), 0
 
     @torch.inference_mode()
     def of(self, slot_M: torch.Tensor, items: CatalogueColumns) -> ItemSide:
         """Sides of M different slots, in their order."""
-        if len(self._kept) + len(slot_M) > self._max_items:
+        if self.num_kept + len(slot_M) > self._max_items:
             self._forget()
         self._grow(items.n)
         epoch_M = torch.from_numpy(items.content_epoch)[slot_M].long()
@@ -58,6 +60,13 @@ class ItemSides:
             [one.code_V for one in contents],
             [one.dense_D for one in contents],
         )
-        self._row_of[slot_M] = torch.arange(len(self._kept), len(self._kept) + len(slots))
         self._epoch_of[slot_M] = torch.from_numpy(items.content_epoch)[slot_M].long()
-        self._kept = ItemSide.concat([self._kept, self._ranker.item_side(content)])
+        self._row_of[slot_M] = torch.arange(self.num_kept, self.num_kept + len(slots))
+        self._keep(self._ranker.item_side(content))
+
+    def _keep(self, side: ItemSide) -> None:
+        needed = self.num_kept + len(side)
+        if needed > len(self._kept):
+            self._kept = self._kept.resized(max(needed, 2 * len(self._kept), FIRST_ITEMS))
+        self._kept.put(self.num_kept, side)
+        self.num_kept = needed
