@@ -6,6 +6,7 @@ the definitions of the feature repo and every batch are made from the same list.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -120,6 +121,20 @@ class RowBatch:
             raise SchemaMismatchError(
                 f"a batch for {self.view} has {len(self)} rows, but other lengths in {wrong}; give one value per row"
             )
+
+    @classmethod
+    def joined(cls, batches: Sequence["RowBatch"]) -> "RowBatch":
+        """The rows of one batch or more of the same view and columns, one batch after the other."""
+        if len(batches) == 1:
+            return batches[0]
+
+        def column(name: str) -> Any:
+            parts = [batch.columns[name] for batch in batches]
+            return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else list(chain.from_iterable(parts))
+
+        ids = [entity_id for batch in batches for entity_id in batch.entity_ids]
+        times = np.concatenate([batch.event_at_ms for batch in batches])
+        return cls(batches[0].view, ids, times, {name: column(name) for name in batches[0].columns})
 
     def select(self, rows: Sequence[int]) -> "RowBatch":
         """The rows at these places, in this order."""

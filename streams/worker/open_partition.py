@@ -5,7 +5,7 @@ A flush, in this order:
 2. changed state is on the changelog, in one transaction that fails if another worker has taken the partition over;
 3. the same records are on the local disk, with the offset they include and how far the changelog is known;
 4. item counts are on `item-counts`: absolute values, so a repetition changes nothing;
-5. users' rows are in Feast;
+5. users' rows are in Feast, in one call with those of the partitions flushed together with this one;
 6. the chunks are acknowledged, and Faust commits their offsets.
 A crash between any two steps repeats the chunk: 2 and 3 make it skip what the state includes, and what it touches is
 published again (4, 5).
@@ -20,12 +20,14 @@ import msgspec
 from streams.clock import Clock
 from streams.errors import StateError
 from streams.features.feast_writer import FeatureRowWriter
+from streams.features.rows import RowBatch
 from streams.features.state_store import META_KEY, StateStore
 from streams.kafka.partitioner import partition_for
 from streams.kafka.record_sender import ChangelogWriter, OutRecord, RecordSender
 from streams.settings import Settings
 from streams.topics import topic_specs
 from streams.worker.feature_rows import user_rows
+from streams.worker.flush_round import FlushRound
 from streams.worker.partition import Partition
 
 __all__ = ["OpenPartition"]
@@ -84,30 +86,50 @@ class OpenPartition:
         self._sending.append(sending)
         self._has_changes = True
 
-    async def flush(self, cached_users: int) -> None:
+    async def flush(self, cached_users: int, together: FlushRound | None = None) -> None:
         """Make everything processed so far durable; see the module for the order. Keeps `cached_users` in memory.
+
+        `together`: the round that this partition is flushed in; alone when there is none.
 
         Raises StateError after a flush that failed: its changes are taken from memory and on no disk, so going on would
         write an offset that includes them. The partition must be opened anew.
         """
-        async with self._flushing:
-            if self._is_broken:
-                raise StateError(
-                    f"partition {self.engine.state.number}: an earlier flush failed, and its changes are not on disk; "
-                    "nothing more is written: restart the worker, the events since come again"
-                )
-            if not self._has_changes:
-                return
-            self._is_broken = True
-            await self._flush(cached_users)
-            self._is_broken = False
+        number = self.engine.state.number
+        together = together or FlushRound(self._rows, [number])
+        try:
+            async with self._flushing:
+                await self._flush_changes(cached_users, together)
+        finally:
+            together.leave(number)
 
-    async def _flush(self, cached_users: int) -> None:
-        self._has_changes = False
+    async def _flush_changes(self, cached_users: int, together: FlushRound) -> None:
+        if self._is_broken:
+            raise StateError(
+                f"partition {self.engine.state.number}: an earlier flush failed, and its changes are not on disk; "
+                "nothing more is written: restart the worker, the events since come again"
+            )
+        if not self._has_changes:
+            return
+        self._is_broken = True
+        await self._flush(cached_users, together)
+        self._is_broken = False
+
+    async def _flush(self, cached_users: int, together: FlushRound) -> None:
+        async with together.turn:
+            self._has_changes = False
+            unacked, self._unacked = self._unacked, []
+            forgotten, self._forgotten = self._forgotten, []
+            users = await self._flush_own(cached_users)
+        # 5. users' rows
+        await together.write(self.engine.state.number, users, forgotten)
+        # 6. acks
+        for ack in unacked:
+            ack()
+
+    async def _flush_own(self, cached_users: int) -> RowBatch:
+        """What does not wait for other partitions; returns the rows of changed users."""
         outputs, self._outputs = self._outputs, []
         sending, self._sending = self._sending, []
-        unacked, self._unacked = self._unacked, []
-        forgotten, self._forgotten = self._forgotten, []
         drained = self.engine.state.drain()
         users = user_rows(drained.users, self.engine.state.items)
         # 1. outputs
@@ -121,11 +143,7 @@ class OpenPartition:
         self.engine.state.written(cached_users)
         # 4. item counts
         await self._sender.send(self._item_counts(drained.items))
-        # 5. users' rows
-        await asyncio.to_thread(self._write_rows, users, forgotten)
-        # 6. acks
-        for ack in unacked:
-            ack()
+        return users
 
     def _item_counts(self, items: list[tuple[str, bytes]]) -> list[OutRecord]:
         number, topic = self.engine.state.number, self._topics["item-counts"]
@@ -138,13 +156,6 @@ class OpenPartition:
             )
             for item_id, raw in items
         ]
-
-    def _write_rows(self, users: Any, forgotten: list[str]) -> None:
-        # In this order: a forgotten user who came back since has a new row.
-        if forgotten:
-            self._rows.delete(users.view, forgotten)
-        if len(users):
-            self._rows.write(users)
 
     async def is_ours(self) -> bool:
         """Whether no other worker took the partition over since it was opened; a write of what is known tells."""

@@ -12,6 +12,7 @@ from streams.clock import Clock
 from streams.features.feast_writer import FeatureRowWriter
 from streams.kafka.record_sender import RecordSender
 from streams.settings import Settings
+from streams.worker.flush_round import FlushRound
 from streams.worker.knowledge import Knowledge
 from streams.worker.list_capture import ListCapture
 from streams.worker.open_partition import OpenPartition
@@ -25,8 +26,6 @@ log = structlog.get_logger(__name__)
 # Chunks of one partition that may be processed beyond the last flush: bounds memory and what a crash repeats.
 MAX_UNFLUSHED = 32
 ROWS_PER_FLUSH = 5_000
-# Partitions flushed side by side: more would only keep each other's transactions open.
-FLUSHES_AT_ONCE = 4
 
 
 class PartitionSet:
@@ -46,7 +45,8 @@ class PartitionSet:
         self._sender, self._rows = sender, rows
         self._lists = lists
         self.owned: dict[int, OpenPartition] = {}
-        self._flushes = asyncio.Semaphore(FLUSHES_AT_ONCE)
+        # Partitions of a round wait for each other, so two rounds would wait for ever.
+        self._round = asyncio.Lock()
         self._num_restored = 0
         self._last_record_s: dict[int, float] = {}
 
@@ -121,12 +121,19 @@ class PartitionSet:
         self._last_record_s[number] = self._clock.monotonic_s()
 
     async def flush(self) -> None:
-        """Flush all partitions, a few side by side."""
-        await asyncio.gather(*(self._flush_one(partition) for partition in list(self.owned.values())))
+        """Flush all partitions together. Raises what the first that failed raised, once the others are flushed."""
+        failed = await self._flush_all(self._cached_users)
+        for error in failed.values():
+            raise error
 
-    async def _flush_one(self, partition: OpenPartition) -> None:
-        async with self._flushes:
-            await partition.flush(self._cached_users)
+    async def _flush_all(self, cached_users: int) -> dict[int, BaseException]:
+        """What was raised, by partition."""
+        async with self._round:
+            owned = dict(self.owned)
+            together = FlushRound(self._rows, owned)
+            flushes = (partition.flush(cached_users, together) for partition in owned.values())
+            results = await asyncio.gather(*flushes, return_exceptions=True)
+        return {n: result for n, result in zip(owned, results, strict=True) if isinstance(result, BaseException)}
 
     @property
     def max_event_ms(self) -> int:
@@ -155,8 +162,6 @@ class PartitionSet:
 
     async def close(self) -> None:
         """Flush what can be flushed, and give back everything."""
-        results = await asyncio.gather(*(p.flush(0) for p in self.owned.values()), return_exceptions=True)
-        for number, result in zip(list(self.owned), results, strict=True):
-            if isinstance(result, BaseException):
-                log.warning("partition_not_flushed", partition=number, reason=str(result))
+        for number, error in (await self._flush_all(0)).items():
+            log.warning("partition_not_flushed", partition=number, reason=str(error))
         await self.assign(set())

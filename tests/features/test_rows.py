@@ -57,3 +57,13 @@ def test_selected_rows_keep_their_values_in_the_order_asked_for() -> None:
     assert picked.event_at_ms.tolist() == [START_MS + 2, START_MS]
     assert picked.columns["clicks_total"].tolist() == [3, 1]
     assert picked.columns["recent_items"] == [["item-3-0", "item-3-1"], ["item-1-0", "item-1-1"]]
+
+
+def test_joined_batches_hold_the_rows_of_all_in_order() -> None:
+    both = user_rows(["a", "b", "c"], [1, 2, 3], START_MS)
+    joined = RowBatch.joined([both.select([0]), both.select([1, 2])])
+    assert (joined.view, joined.entity_ids) == (both.view, both.entity_ids)
+    assert joined.event_at_ms.tolist() == both.event_at_ms.tolist()
+    assert {name: list(values) for name, values in joined.columns.items()} == {
+        name: list(values) for name, values in both.columns.items()
+    }

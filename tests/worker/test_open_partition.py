@@ -1,9 +1,11 @@
 """The flush: its order, and what a flush that fails leaves behind. Kafka and Feast are stood in for by lists."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streams.clock import ManualClock
@@ -12,6 +14,7 @@ from streams.features.rows import RowBatch
 from streams.features.state_store import StateStore
 from streams.kafka.record_sender import OutRecord
 from streams.settings import Settings
+from streams.worker.flush_round import FlushRound
 from streams.worker.open_partition import OpenPartition
 from streams.worker.partition import Partition
 from tests.worker.event_log import START_MS, records
@@ -114,3 +117,23 @@ async def test_after_a_failed_flush_nothing_more_is_written_and_the_next_owner_r
     totals = [engine.state.user(user).totals[1] for user in ("u1", "u2")]
     store.close()
     assert (totals, acks) == ([1, 1], [])
+
+
+@pytest.mark.parametrize("fails", ["changelog", "rows ['u1']"])
+async def test_a_partition_that_fails_acks_nothing_and_holds_up_none_that_is_flushed_with_it(
+    open_engine: Open, engine_settings: Settings, tmp_path: Path, fails: str
+) -> None:
+    acks: list[str] = []
+    partition, _ = opened(open_engine, engine_settings, tmp_path / "state", fails)
+    together = FlushRound(Rows(fails), [0, 1])  # type: ignore[arg-type]
+    partition.engine.process(records([event("view", 1, item_id="i1")]))
+    partition.add([], [], lambda: acks.append("1"))
+    other = asyncio.create_task(together.write(1, RowBatch("user_counters", [], np.zeros(0, np.int64), {}), []))
+    with pytest.raises(ConnectionError):
+        await partition.flush(10, together)
+    outcome = await asyncio.gather(other, return_exceptions=True)
+    with pytest.raises(StateError, match="an earlier flush failed"):
+        await partition.flush(10)
+    await partition.close()
+    # Rows that were to be written in the same call are not there, so their partition must not ack either.
+    assert ([type(one) for one in outcome], acks) == ([type(None) if fails == "changelog" else ConnectionError], [])
