@@ -105,9 +105,9 @@ class _Stream:
         self._scorer.serving = serving
         for start in range(0, len(step.tasks), LISTS_AT_ONCE):
             tasks = step.tasks[start : start + LISTS_AT_ONCE]
-            rankings = rank(tasks, self._log.items, self._scorer, self._settings, 0)
-            for index, ranking in enumerate(rankings, step.first_list + start):
-                lists[index].take_answer(ranking.model_dump())
+            found = rank(tasks, self._log.items, self._scorer, self._settings, 0)
+            for index, made in enumerate(found, step.first_list + start):
+                lists[index].take_answer(made.record)
 
     def learn(self, step: LogStep) -> Sequence[RoundReport]:
         """Take the examples in, and run the rounds that are due."""

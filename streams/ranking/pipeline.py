@@ -1,6 +1,7 @@
 """From captured features to lists: score all tasks at once, value, select, record. Touches no stream and no clock."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from streams.features.catalogue import KINDS
 from streams.features.items import ItemTable
 from streams.ranking.explanation import explanation
-from streams.ranking.record import Ranking
+from streams.ranking.record import MadeList, RankingRecord
 from streams.ranking.scorer import Float32, Scorer
 from streams.ranking.slate import Selection, seeded_uniform, select_given, select_own, tiers
 from streams.ranking.task import RankTask
@@ -25,7 +26,7 @@ PUBLISHED_DIGITS = 8
 
 def rank(
     tasks: Sequence[RankTask], items: ItemTable, scorer: Scorer, settings: Settings, scored_at_ms: int
-) -> list[Ranking]:
+) -> list[MadeList]:
     """One list per task, in order. A task's list does not depend on its neighbours, but for float rounding."""
     serving, weights = scorer.serving, settings.score_weights
     model = ValueModel(weights)
@@ -35,29 +36,29 @@ def rank(
     known: list[Float64 | None] = [None] * len(tasks)
     if settings.ranking.explore_frac > 0:
         known = deviations(tasks, scored, values, tiers_of, items=items, model=model)
-    rankings = []
+    made = []
     of_lists = zip(tasks, scored.predictions, values, tiers_of, known, strict=True)
     for task, predictions, value_N, tier_N, deviation_N in of_lists:
         selection = _select(task, items, value_N, tier_N, deviation_N=deviation_N, settings=settings.ranking)
-        ranking = Ranking.model_validate(
-            {
-                "slate_id": task.slate_id,
-                "user_id": task.user_id,
-                "surface": task.surface,
-                "items": _places(task, items, value_N, predictions, selection.rows),
-                "model_version": serving.version,
-                "features_as_of_ms": task.features_as_of_ms,
-                "watermark_ms": task.watermark_ms,
-                "scored_at_ms": scored_at_ms,
-                "cause": task.cause,
-                "score_weights": weights,
-                "policy": selection.policy,
-                "propensity": selection.propensity,
-                "explanation": explanation(task, items, serving, model, selection.rows) if task.is_explained else None,
-            }
-        )
-        rankings.append(ranking)
-    return rankings
+        slots = task.slots[selection.rows]
+        why = explanation(task, items, serving, model, selection.rows) if task.is_explained else None
+        record: RankingRecord = {
+            "slate_id": task.slate_id,
+            "user_id": task.user_id,
+            "surface": task.surface,
+            "items": _places(items, slots, value_N[selection.rows], predictions, selection.rows),
+            "model_version": serving.version,
+            "features_as_of_ms": task.features_as_of_ms,
+            "watermark_ms": task.watermark_ms,
+            "scored_at_ms": scored_at_ms,
+            "cause": task.cause,
+            "score_weights": weights,
+            "policy": selection.policy,
+            "propensity": selection.propensity,
+            "explanation": None if why is None else why.model_dump(),
+        }
+        made.append(MadeList(slots.tolist(), record))
+    return made
 
 
 def _tiers(task: RankTask, items: ItemTable) -> NDArray[np.int8]:
@@ -88,13 +89,12 @@ def _select(
 
 
 def _places(
-    task: RankTask, items: ItemTable, value_N: Float64, predictions: dict[str, Float32], rows: list[int]
-) -> list[dict[str, object]]:
+    items: ItemTable, slots: NDArray[np.int32], value_P: Float64, predictions: dict[str, Float32], rows: list[int]
+) -> list[dict[str, Any]]:
     """The chosen items as `RankedItem` has them."""
-    slots = task.slots[rows]
     names = list(predictions)
-    columns = [_published(predictions[name][rows]) for name in names]
-    per_place = zip(*columns, strict=True) if columns else ((),) * len(rows)
+    columns = [value_P, *(prediction_N[rows] for prediction_N in predictions.values())]
+    number_PC = np.round(np.array(columns, np.float64).T, PUBLISHED_DIGITS).tolist()
     return [
         {
             "item_id": items.item_ids[slot],
@@ -102,12 +102,5 @@ def _places(
             "score": score,
             "predictions": dict(zip(names, values, strict=True)),
         }
-        for slot, kind, score, values in zip(
-            slots.tolist(), items.kind[slots].tolist(), _published(value_N[rows]), per_place, strict=True
-        )
+        for slot, kind, (score, *values) in zip(slots.tolist(), items.kind[slots].tolist(), number_PC, strict=True)
     ]
-
-
-def _published(values: NDArray[np.float32] | NDArray[np.float64]) -> list[float]:
-    published: list[float] = np.round(values.astype(np.float64), PUBLISHED_DIGITS).tolist()
-    return published

@@ -1,10 +1,25 @@
-"""The public record on `rankings`: a scored, ordered list for one user and surface."""
+"""The public record on `rankings`: a scored, ordered list for one user and surface.
 
-from typing import Literal
+`Ranking` is what readers are given. The worker writes `RankingRecord`, the same as plain dicts: making and encoding
+models of 200 items costs more than scoring them.
+"""
 
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+import orjson
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Explanation", "ItemExplanation", "PastAnswer", "RankedItem", "Ranking", "ranking_key"]
+__all__ = [
+    "Explanation",
+    "ItemExplanation",
+    "MadeList",
+    "PastAnswer",
+    "RankedItem",
+    "Ranking",
+    "RankingRecord",
+    "ranking_key",
+]
 
 
 class RankedItem(BaseModel):
@@ -74,6 +89,36 @@ class Ranking(BaseModel):
     policy: str = "score"
     propensity: list[float] | None = None
     explanation: Explanation | None = None
+
+
+class RankingRecord(TypedDict):
+    """A `Ranking` as plain dicts, with the same keys in the same order."""
+
+    slate_id: str
+    user_id: str
+    surface: str
+    items: list[dict[str, Any]]
+    model_version: int
+    features_as_of_ms: int
+    watermark_ms: int
+    scored_at_ms: int
+    cause: Literal["event", "request", "model"]
+    score_weights: dict[str, float]
+    policy: str
+    propensity: list[float] | None
+    explanation: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeList:
+    """A list on its way out. `slots`: the worker's, of its items."""
+
+    slots: list[int]
+    record: RankingRecord
+
+    def encode(self) -> bytes:
+        """As published."""
+        return orjson.dumps(self.record)
 
 
 def ranking_key(user_id: str, surface: str) -> bytes:

@@ -15,7 +15,7 @@ from streams.examples.label_windows import close_due, next_deadline_ms, retained
 from streams.examples.slates import Slate
 from streams.features.user_state import Offer
 from streams.kafka.partitioner import partition_for
-from streams.ranking.record import Ranking
+from streams.ranking.record import MadeList
 from streams.settings import Settings
 from streams.worker.handlers import HANDLERS
 from streams.worker.list_capture import ListCapture
@@ -99,16 +99,17 @@ class Partition:
             out.counts["watermark"] += 1
             self._close_windows(at_ms, out)
 
-    def note_ranking(self, ranking: Ranking) -> None:
+    def note_list(self, made: MadeList) -> None:
         """Remember how an explored list was drawn: its impression is learned from with these chances."""
-        if ranking.policy == "score" or ranking.propensity is None:
+        record = made.record
+        propensity = record["propensity"]
+        if record["policy"] == "score" or propensity is None:
             return
-        user = self.state.users.get(ranking.user_id)
+        user = self.state.users.get(record["user_id"])
         if user is None:  # forgotten since the list was asked for
             return
-        slots = [self.state.items.slot(item.item_id) for item in ranking.items]
         offer = Offer(
-            ranking.slate_id, ranking.policy, ranking.model_version, slots, ranking.propensity, ranking.surface
+            record["slate_id"], record["policy"], record["model_version"], made.slots, propensity, record["surface"]
         )
         user.add_offer(offer)
         self.state.users.put(user.user_id, user)

@@ -1,5 +1,7 @@
 """Outputs of a chunk as records on their topics."""
 
+from collections.abc import Sequence
+
 import orjson
 from aiokafka.structs import ConsumerRecord
 
@@ -8,7 +10,7 @@ from streams.events.decode import Rejected
 from streams.examples.records import Forget, encode_record
 from streams.kafka.partitioner import partition_for
 from streams.kafka.record_sender import OutRecord
-from streams.ranking.record import Ranking, ranking_key
+from streams.ranking.record import MadeList, ranking_key
 from streams.settings import Settings
 from streams.topics import topic_specs
 from streams.worker.outputs import Forgotten, Outputs, SourceRecord
@@ -73,13 +75,10 @@ def watermark(settings: Settings, partition: int, at_ms: int) -> OutRecord:
     return OutRecord(topic_specs(settings)["events"].name, None, orjson.dumps(event), partition)
 
 
-def ranking_records(settings: Settings, rankings: list[Ranking]) -> list[OutRecord]:
+def ranking_records(settings: Settings, made: Sequence[MadeList]) -> list[OutRecord]:
     """Lists on `rankings`."""
     topic = topic_specs(settings)["rankings"].name
-    return [
-        OutRecord(topic, ranking_key(ranking.user_id, ranking.surface), ranking.model_dump_json().encode())
-        for ranking in rankings
-    ]
+    return [OutRecord(topic, ranking_key(one.record["user_id"], one.record["surface"]), one.encode()) for one in made]
 
 
 def tombstones(settings: Settings, forgotten: Forgotten) -> list[OutRecord]:

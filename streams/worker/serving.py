@@ -13,7 +13,7 @@ from streams.kafka.partitioner import partition_for
 from streams.kafka.record_sender import OutRecord, RecordSender
 from streams.observability.metrics import WorkerMetrics
 from streams.ranking.pipeline import rank
-from streams.ranking.record import Ranking
+from streams.ranking.record import MadeList
 from streams.ranking.rerank import DueRerank, RerankSchedule
 from streams.ranking.scorer import Scorer
 from streams.ranking.task import RankTask
@@ -122,24 +122,23 @@ class Serving:
     def _publish(self, partition: OpenPartition, tasks: Sequence[tuple[RankTask, int]]) -> None:
         scored_at_ms = self._clock.now_ms()
         captured = [task for task, _ in tasks]
-        rankings = rank(captured, self._knowledge.items, self.scorer, self._settings, scored_at_ms)
-        for ranking in rankings:
-            partition.engine.note_ranking(ranking)
-        records = ranking_records(self._settings, rankings)
+        made = rank(captured, self._knowledge.items, self.scorer, self._settings, scored_at_ms)
+        for one in made:
+            partition.engine.note_list(one)
+        records = ranking_records(self._settings, made)
         appended_ms = [at_ms for _, at_ms in tasks]
-        partition.wait_for(asyncio.create_task(self._send(records, rankings, appended_ms)))
+        partition.wait_for(asyncio.create_task(self._send(records, made, appended_ms)))
 
     async def _retract(self, under_way: Sequence[asyncio.Task[None]], gone: Sequence[OutRecord]) -> None:
         await asyncio.gather(*under_way, return_exceptions=True)
         await self._sender.send(gone)
 
-    async def _send(
-        self, records: Sequence[OutRecord], rankings: Sequence[Ranking], appended_ms: Sequence[int]
-    ) -> None:
+    async def _send(self, records: Sequence[OutRecord], made: Sequence[MadeList], appended_ms: Sequence[int]) -> None:
         await self._sender.send(records)
         now_ms = self._clock.now_ms()
-        self.num_published += len(rankings)
-        for ranking, at_ms in zip(rankings, appended_ms, strict=True):
-            self._metrics.rankings.labels(ranking.cause).inc()
-            self._metrics.event_to_ranking_s.labels(ranking.cause).observe(max(now_ms - at_ms, 0) / 1000)
-            self._metrics.feature_age_s.observe(max(now_ms - ranking.features_as_of_ms, 0) / 1000)
+        self.num_published += len(made)
+        for one, at_ms in zip(made, appended_ms, strict=True):
+            cause, known_ms = one.record["cause"], one.record["features_as_of_ms"]
+            self._metrics.rankings.labels(cause).inc()
+            self._metrics.event_to_ranking_s.labels(cause).observe(max(now_ms - at_ms, 0) / 1000)
+            self._metrics.feature_age_s.observe(max(now_ms - known_ms, 0) / 1000)

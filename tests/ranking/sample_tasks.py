@@ -1,5 +1,6 @@
 """Ranking tasks with random features over a small table, and a small model for them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from models.tasks import DEFAULT_TASKS
 from streams.features.items import ItemTable
 from streams.features.user_history import capture_history
 from streams.features.user_state import UserState
+from streams.ranking.pipeline import rank
+from streams.ranking.record import Ranking
+from streams.ranking.scorer import Scorer
 from streams.ranking.task import RankTask
-from streams.settings import CatalogueFields
+from streams.settings import CatalogueFields, Settings
 
 SCHEMA: FeatureSchema = CatalogueFields().schema_
 CONFIG = RankerConfig(num_shared_experts=1, expert_hidden=8, expert_width=8, tower_width=4)
@@ -62,3 +66,10 @@ def loaded_model(version: int = 1, seed: int = 0, config: RankerConfig = CONFIG)
     ):
         normaliser.observe(torch.randn(100, width))
     return LoadedCheckpoint(ranker.eval(), {"version": version})
+
+
+def published(
+    tasks: Sequence[RankTask], items: ItemTable, scorer: Scorer, settings: Settings, scored_at_ms: int
+) -> list[Ranking]:
+    """The lists of tasks as readers of `rankings` get them."""
+    return [Ranking.model_validate_json(made.encode()) for made in rank(tasks, items, scorer, settings, scored_at_ms)]

@@ -6,13 +6,12 @@ from models.checkpoint import LoadedCheckpoint
 from streams.features.user_history import capture_history
 from streams.features.user_state import Answers, UserState
 from streams.ranking.explanation import MAX_EXPLAINED
-from streams.ranking.pipeline import rank
 from streams.ranking.record import PastAnswer, Ranking
 from streams.ranking.scorer import Scorer
 from streams.ranking.task import RankTask
 from streams.settings import RankingSettings, Settings
 from tests.ranking.sample_items import item_table
-from tests.ranking.sample_tasks import CONFIG, loaded_model, rank_task
+from tests.ranking.sample_tasks import CONFIG, loaded_model, published, rank_task
 from tests.ranking.test_item_sides import CATALOGUE, fitted
 
 ITEMS = item_table(CATALOGUE)
@@ -35,7 +34,7 @@ def asked(num: int = 3) -> RankTask:
 
 
 def ranked(task: RankTask, scorer: Scorer, options: Settings | None = None) -> Ranking:
-    return rank([task], ITEMS, scorer, options or Settings(), 0)[0]
+    return published([task], ITEMS, scorer, options or Settings(), 0)[0]
 
 
 def test_what_answers_and_fields_say_of_an_item_adds_up_to_the_users_taste_for_it() -> None:

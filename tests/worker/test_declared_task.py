@@ -12,7 +12,6 @@ from streams.examples.label_plan import LabelPlan
 from streams.features.items import ItemTable
 from streams.features.state_store import StateStore
 from streams.ranking.candidates import CandidateIndex
-from streams.ranking.pipeline import rank
 from streams.ranking.scorer import Scorer
 from streams.settings import Settings
 from streams.training.examples_to_batch import to_batch
@@ -20,6 +19,7 @@ from streams.training.replay_buffer import ReplayBuffer
 from streams.worker.list_capture import ListCapture
 from streams.worker.partition import Partition
 from streams.worker.partition_state import PartitionState
+from tests.ranking.sample_tasks import published
 from tests.worker.event_log import START_MS, catalogue, records, shop_log
 from tests.worker.one_user import decoded
 
@@ -54,7 +54,7 @@ def test_one_declaration_makes_a_task(settings: Settings, tmp_path: Path) -> Non
     losses = tuner.learn(batch)
     scorer = Scorer(settings.ranking)
     scorer.swap(LoadedCheckpoint(tuner.serving_model(), {"version": 1}))
-    ranking = rank([outputs.ranks[-1].task], items, scorer, settings, START_MS)[0]
+    ranking = published([outputs.ranks[-1].task], items, scorer, settings, START_MS)[0]
 
     y, is_known = batch.y["long_dwell"], batch.mask["long_dwell"]
     assert 0 < int(y.sum()) < int(is_known.sum()) < batch.num_rows

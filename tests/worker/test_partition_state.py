@@ -12,7 +12,7 @@ from streams.examples.label_plan import LabelPlan
 from streams.examples.records import Labels
 from streams.features.items import ItemTable
 from streams.features.state_store import META_KEY, StateStore
-from streams.ranking.record import RankedItem, Ranking
+from streams.ranking.record import MadeList
 from streams.settings import LabelSettings
 from streams.worker.partition import Partition
 from streams.worker.partition_state import LOAD_STEP, PartitionState
@@ -121,26 +121,29 @@ def test_forget_leaves_users_whose_id_begins_alike(open_engine: Open, tmp_path: 
 
 def test_a_list_that_was_under_way_does_not_bring_a_forgotten_user_back(open_engine: Open, tmp_path: Path) -> None:
     engine, store = open_engine(tmp_path / "state")
-    item = RankedItem(item_id="i1", kind="product", score=1.0, predictions={})
-    ranking = Ranking(
-        slate_id="s",
-        user_id="u1",
-        surface="home",
-        items=[item],
-        model_version=1,
-        score_weights={},
-        features_as_of_ms=0,
-        watermark_ms=0,
-        scored_at_ms=0,
-        cause="event",
-        policy="explore",
-        propensity=[0.5],
+    made = MadeList(
+        [1],
+        {
+            "slate_id": "s",
+            "user_id": "u1",
+            "surface": "home",
+            "items": [{"item_id": "i1", "kind": "product", "score": 1.0, "predictions": {}}],
+            "model_version": 1,
+            "features_as_of_ms": 0,
+            "watermark_ms": 0,
+            "scored_at_ms": 0,
+            "cause": "event",
+            "score_weights": {},
+            "policy": "explore",
+            "propensity": [0.5],
+            "explanation": None,
+        },
     )
     engine.process(records([event("view", 0, item_id="i1")]))
-    engine.note_ranking(ranking)
+    engine.note_list(made)
     known = engine.state.user("u1").offers
     engine.process(records([event("forget", 1)], first_offset=1))
-    engine.note_ranking(ranking)
+    engine.note_list(made)
     flush(engine.state, store)
     left = [key for key, _ in store.scan(b"") if b"u1" in key]
     store.close()
