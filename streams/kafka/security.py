@@ -25,6 +25,9 @@ def kafka_python_kwargs(settings: Settings) -> dict[str, Any]:
 
 def aiokafka_kwargs(settings: Settings) -> dict[str, Any]:
     """Keyword arguments for AIOKafkaProducer and AIOKafkaConsumer. Raises SettingsError."""
+    from streams.kafka.lasting_metadata import keep_metadata_coming  # noqa: PLC0415  # aiokafka; some commands do without
+
+    keep_metadata_coming()
     return _address_and_identity(settings)
 
 

@@ -227,35 +227,6 @@ def test_damaged_rows_are_left_for_a_fresh_generation(folder: Path, memory: RowM
     rows.close()
 
 
-def test_a_deleted_row_leaves_no_byte_on_disk(folder: Path, memory: RowMemory) -> None:
-    rows = OwnedRows.take_over(folder, memory, PATIENCE_S)
-    put(rows, ("kept-key", 10, "kept-text"), ("gone-key", 10, "gone-text"))
-    assert rows.delete([b"gone-key", b"never-there"]) == 1
-    assert rows.get([b"kept-key", b"gone-key"]) == [record(10, "kept-text"), None]
-    rows.close()
-    on_disk = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
-    assert b"kept-key" in on_disk
-    assert b"gone-key" not in on_disk
-    assert b"gone-text" not in on_disk
-
-
-def test_killed_before_the_bytes_were_gone_the_same_deletion_removes_them(folder: Path, memory: RowMemory) -> None:
-    rows = OwnedRows.take_over(folder, memory, PATIENCE_S)
-    put(rows, ("kept-key", 10, "kept-text"), ("gone-key", 10, "gone-text"))
-    rows.close()
-    database = open_database(folder / "gen-000001", memory, PATIENCE_S)
-    assert database is not None
-    database.flush()
-    del database[b"gone-key"]
-    database.close()
-    was_there = b"gone-key" in b"".join(path.read_bytes() for path in folder.rglob("*.sst"))
-    rows = OwnedRows.take_over(folder, memory, PATIENCE_S)
-    assert rows.delete([b"gone-key"]) == 0
-    rows.close()
-    tables = b"".join(path.read_bytes() for path in folder.rglob("*.sst"))
-    assert (was_there, b"kept-key" in tables, b"gone-key" in tables) == (True, True, False)
-
-
 def test_rows_in_use_are_not_discarded(folder: Path, memory: RowMemory) -> None:
     with held(folder), pytest.raises(StateError, match="can be removed only while nobody writes it"):
         discard(folder)
