@@ -4,11 +4,14 @@ Pure: times are arguments, in wall-clock milliseconds. The shed rule: a trigger 
 (since its append) when it arrives here is dropped and counted, and so is one still not taken so long after its turn
 came. Under overload labels and requests go first, and the user's next action triggers again: nothing is due while
 events wait for longer than BEHIND_MS. Waiting for the interval is no delay: it never sheds.
+
+Of what users did, the newest goes first (adaptive LIFO; Maurer, "Fail at Scale", ACM Queue 2015): when there is more to
+do than can be done, the oldest first would make every list nearly as late as the shed rule allows.
 """
 
 import heapq
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -34,7 +37,8 @@ class DueRerank:
 class RerankSchedule:
     """Triggers in, due surfaces out: what users did first, then what a new model made stale.
 
-    Memory: surfaces ranked within the interval, those that wait, and the active users, whose number is bounded.
+    Memory: surfaces ranked within the interval, those that wait, what triggered them within the delay, and the active
+    users, whose number is bounded.
     """
 
     def __init__(self, settings: RankingSettings) -> None:
@@ -46,7 +50,9 @@ class RerankSchedule:
         self._active: OrderedDict[str, dict[str, None]] = OrderedDict()
         self._ranked_at_ms: OrderedDict[Key, int] = OrderedDict()
         self._waiting: dict[Key, DueRerank] = {}
+        # Turns to come, by their time; then those that have come, the longest waiting first.
         self._turns: dict[str, list[tuple[int, int, DueRerank]]] = {"event": [], "model": []}
+        self._ready: dict[str, deque[tuple[int, DueRerank]]] = {"event": deque(), "model": deque()}
         self._num_turns = 0
         self._behind_until_ms = 0
 
@@ -63,6 +69,9 @@ class RerankSchedule:
             self.num_shed += 1
         elif waiting is not None and waiting.cause == "event":
             self.num_coalesced += 1
+            if self._due_at_ms((user_id, surface), now_ms) == now_ms:
+                # The turn has come and the user is still there: it counts from now.
+                self._wait(replace(waiting), now_ms)
         else:
             self._wait(DueRerank(user_id, surface, "event", appended_at_ms), now_ms)
 
@@ -74,24 +83,23 @@ class RerankSchedule:
                     self._wait(DueRerank(user_id, surface, "model", now_ms), now_ms)
 
     def due(self, now_ms: int, limit: int | None = None) -> list[DueRerank]:
-        """Surfaces whose turn has come, at most `limit`; the rest stay due until they are too old."""
+        """Surfaces whose turn has come, at most `limit`, the newest first; the rest stay due until they are too old."""
         found: list[DueRerank] = []
         if now_ms < self._behind_until_ms:
             return found
-        for turns in self._turns.values():
-            while turns and turns[0][0] <= now_ms and (limit is None or len(found) < limit):
-                due_at_ms, _, rerank = heapq.heappop(turns)
+        for cause, ready in self._ready.items():
+            self._come(cause, now_ms)
+            while ready and (limit is None or len(found) < limit):
+                # The latest user of a new model stands first.
+                _, rerank = ready.pop() if cause == "event" else ready.popleft()
                 key = (rerank.user_id, rerank.surface)
                 # A turn that was taken over or forgotten is no longer what waits.
                 if self._waiting.get(key) is not rerank:
                     continue
                 del self._waiting[key]
-                if rerank.cause == "event" and now_ms - due_at_ms > self._max_delay_ms:
-                    self.num_shed += 1
-                else:
-                    self._ranked_at_ms[key] = now_ms
-                    self._ranked_at_ms.move_to_end(key)
-                    found.append(rerank)
+                self._ranked_at_ms[key] = now_ms
+                self._ranked_at_ms.move_to_end(key)
+                found.append(rerank)
         self._expire(now_ms)
         return found
 
@@ -107,11 +115,26 @@ class RerankSchedule:
 
     def _wait(self, rerank: DueRerank, now_ms: int) -> None:
         key = (rerank.user_id, rerank.surface)
-        last_ms = self._ranked_at_ms.get(key)
-        due_at_ms = now_ms if last_ms is None else max(now_ms, last_ms + self._interval_ms)
         self._waiting[key] = rerank
         self._num_turns += 1
-        heapq.heappush(self._turns[rerank.cause], (due_at_ms, self._num_turns, rerank))
+        heapq.heappush(self._turns[rerank.cause], (self._due_at_ms(key, now_ms), self._num_turns, rerank))
+
+    def _due_at_ms(self, key: Key, now_ms: int) -> int:
+        last_ms = self._ranked_at_ms.get(key)
+        return now_ms if last_ms is None else max(now_ms, last_ms + self._interval_ms)
+
+    def _come(self, cause: str, now_ms: int) -> None:
+        """Turns whose time it is become ready; those of events that have been so for too long are shed."""
+        turns, ready = self._turns[cause], self._ready[cause]
+        while turns and turns[0][0] <= now_ms:
+            due_at_ms, _, rerank = heapq.heappop(turns)
+            ready.append((due_at_ms, rerank))
+        while cause == "event" and ready and now_ms - ready[0][0] > self._max_delay_ms:
+            _, rerank = ready.popleft()
+            key = (rerank.user_id, rerank.surface)
+            if self._waiting.get(key) is rerank:
+                del self._waiting[key]
+                self.num_shed += 1
 
     def _expire(self, now_ms: int) -> None:
         while self._ranked_at_ms:

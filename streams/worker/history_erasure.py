@@ -50,6 +50,6 @@ class HistoryErasure:
         for number, partition in owned.items():
             if of_partition[number] and self._partitions.owned.get(number) is partition:
                 partition.engine.state.forgotten.history_erased(of_partition[number])
-                partition.add([], [], None)
+                partition.add([], [])
         log.info("history_erased", users=len(up_to_ms))
         return True

@@ -58,7 +58,7 @@ class ItemRefusals:
         read_to = await read_partition(self._settings, topic, number, from_offset, take, max_records=PIECE_RECORDS)
         if self._partitions.owned.get(number) is not partition:
             return
-        partition.add([letter for letter, _ in bad], [], None)
+        partition.add([letter for letter, _ in bad], [])
         partition.engine.state.catalogue_next = read_to
         self._metrics.dead_letters.inc(len(bad))
         for _, refusal in bad:

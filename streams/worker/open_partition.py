@@ -56,23 +56,26 @@ class OpenPartition:
         self._unacked: list[Callable[[], Any]] = []
         self._forgotten: list[str] = []
         self._has_changes = self._is_broken = False
+        self.num_unflushed = 0
         self._flushing = asyncio.Lock()
-
-    @property
-    def num_unflushed(self) -> int:
-        """Chunks processed, but not durable yet."""
-        return len(self._unacked)
 
     @property
     def num_bytes(self) -> int:
         """Size of the partition's state on disk."""
         return self._store.num_bytes
 
-    def add(self, outputs: list[OutRecord], forgotten: list[str], ack: Callable[[], Any] | None) -> None:
-        """A chunk was processed: make this durable with the next flush, then call `ack`."""
+    def add(
+        self,
+        outputs: list[OutRecord],
+        forgotten: list[str],
+        ack: Callable[[], Any] | None = None,
+        num_records: int = 0,
+    ) -> None:
+        """A chunk of so many records was processed: make this durable with the next flush, then call `ack`."""
         self._outputs += outputs
         self._forgotten += forgotten
         self._has_changes = True
+        self.num_unflushed += num_records
         if ack is not None:
             self._unacked.append(ack)
 
@@ -116,7 +119,7 @@ class OpenPartition:
 
     async def _flush(self, cached_users: int, together: FlushRound) -> None:
         async with together.turn:
-            self._has_changes = False
+            self._has_changes, self.num_unflushed = False, 0
             unacked, self._unacked = self._unacked, []
             forgotten, self._forgotten = self._forgotten, []
             users = await self._flush_own(cached_users)

@@ -23,8 +23,9 @@ __all__ = ["PartitionSet"]
 
 log = structlog.get_logger(__name__)
 
-# Chunks of one partition that may be processed beyond the last flush: bounds memory and what a crash repeats.
-MAX_UNFLUSHED = 32
+# Records of one partition that may be processed beyond the last flush: bounds memory and what a crash repeats. Records,
+# not chunks: a steady flow comes in chunks of one, and a limit on those stopped all partitions until a flush was over.
+MAX_UNFLUSHED = 32_000
 ROWS_PER_FLUSH = 5_000
 
 
@@ -89,7 +90,7 @@ class PartitionSet:
         user_ids = partition.engine.state.all_users()
         while batch := list(itertools.islice(user_ids, ROWS_PER_FLUSH)):
             partition.engine.state.dirty_users.update(batch)
-            partition.add([], [], None)
+            partition.add([], [])
             await partition.flush(self._cached_users)
 
     async def room(self, partition: OpenPartition) -> None:

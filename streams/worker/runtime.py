@@ -31,7 +31,7 @@ from streams.worker.knowledge import Knowledge
 from streams.worker.list_capture import ListCapture
 from streams.worker.model_follower import ModelFollower
 from streams.worker.open_partition import OpenPartition
-from streams.worker.outputs import Outputs, SourceRecord
+from streams.worker.outputs import SourceRecord
 from streams.worker.partition_set import PartitionSet
 from streams.worker.refresh_loop import RefreshLoop
 from streams.worker.row_partitions import RowPartitions
@@ -221,7 +221,10 @@ class WorkerRuntime:
             self._num_events += len(records)
             self._serving.schedule.chunk_taken(records[-1].timestamp, self._clock.now_ms())
             self._partitions.noted(number)
-            self._take(partition, outputs, ack)
+            sent = output_records(self.settings, outputs, number, self._clock.now_ms())
+            partition.add(sent, [forgotten.user_id for forgotten in outputs.forgotten], ack, len(records))
+            observe(self.metrics, outputs)
+            self._serving.take(partition, outputs)
             if len(records) >= self.settings.worker.chunk_records:
                 self._full_chunk_s = self._clock.monotonic_s()
             await asyncio.sleep(0)
@@ -230,12 +233,6 @@ class WorkerRuntime:
 
     def _partition_of(self, number: int) -> OpenPartition | None:
         return self._partitions.owned.get(number)
-
-    def _take(self, partition: OpenPartition, outputs: Outputs, ack: Callable[[], Any] | None = None) -> None:
-        records = output_records(self.settings, outputs, partition.engine.state.number, self._clock.now_ms())
-        partition.add(records, [forgotten.user_id for forgotten in outputs.forgotten], ack)
-        observe(self.metrics, outputs)
-        self._serving.take(partition, outputs)
 
     def _on_model(self) -> None:
         self._serving.schedule.model_changed(self._clock.now_ms())

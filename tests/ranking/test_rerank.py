@@ -40,7 +40,7 @@ def test_surfaces_and_users_have_intervals_of_their_own() -> None:
     schedule.due(0)
     schedule.trigger("u", "cart", 1, 10)
     schedule.trigger("v", "home", 2, 10)
-    assert schedule.due(10) == [event("u", 1, "cart"), event("v", 2)]
+    assert schedule.due(10) == [event("v", 2), event("u", 1, "cart")]
 
 
 def test_a_trigger_that_arrives_too_late_is_shed_and_counted() -> None:
@@ -62,13 +62,22 @@ def test_waiting_for_a_long_interval_never_sheds() -> None:
 
 def test_a_turn_that_nobody_took_for_too_long_is_shed_and_counted() -> None:
     schedule = RerankSchedule(SETTINGS)
-    for at_ms, user_id in ((0, "a"), (0, "b"), (1, "c")):
+    for at_ms, user_id in ((0, "b"), (1, "c"), (2, "a")):
         schedule.trigger(user_id, "home", at_ms, at_ms)
-    assert schedule.due(5000, limit=1) == [event("a", 0)]
+    assert schedule.due(5000, limit=1) == [event("a", 2)]
     assert schedule.due(5001) == [event("c", 1)]
     assert schedule.num_shed == 1
     schedule.trigger("b", "home", 5002, 5002)
     assert schedule.due(5002) == [event("b", 5002)]
+
+
+def test_when_more_is_due_than_can_be_done_the_newest_goes_first_and_what_a_user_does_again_is_new() -> None:
+    schedule = RerankSchedule(SETTINGS)
+    for at_ms, user_id in ((0, "a"), (10, "b"), (20, "c"), (30, "a")):
+        schedule.trigger(user_id, "home", at_ms, at_ms)
+    assert schedule.due(40, limit=2) == [event("a", 0), event("c", 20)]
+    assert schedule.due(5010) == [event("b", 10)]
+    assert (schedule.num_coalesced, schedule.num_shed) == (1, 0)
 
 
 def test_the_age_of_a_turn_begins_when_the_interval_is_over() -> None:

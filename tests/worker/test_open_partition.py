@@ -119,6 +119,20 @@ async def test_after_a_failed_flush_nothing_more_is_written_and_the_next_owner_r
     assert (totals, acks) == ([1, 1], [])
 
 
+async def test_what_is_not_durable_yet_is_counted_in_records_however_they_were_chunked(
+    open_engine: Open, engine_settings: Settings, tmp_path: Path
+) -> None:
+    partition, _ = opened(open_engine, engine_settings, tmp_path / "state")
+    found = []
+    for num_records in (1, 1, 1000):
+        partition.add([], [], lambda: None, num_records)
+        found.append(partition.num_unflushed)
+    await partition.flush(10)
+    found.append(partition.num_unflushed)
+    await partition.close()
+    assert found == [1, 2, 1002, 0]
+
+
 @pytest.mark.parametrize("fails", ["changelog", "rows ['u1']"])
 async def test_a_partition_that_fails_acks_nothing_and_holds_up_none_that_is_flushed_with_it(
     open_engine: Open, engine_settings: Settings, tmp_path: Path, fails: str
