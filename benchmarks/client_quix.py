@@ -1,9 +1,11 @@
 """Quix Streams in the clients benchmark, in an environment of its own: it needs an older pydantic than we do.
 
 It sends as its documentation shows (serialize, then produce), and reads with a streaming dataframe, its way of work,
-which joins a group and commits. Partitioner, acknowledgements and batches are set as everybody's.
+which joins a group and commits: a new group each time, so as to read everything. Partitioner, acknowledgements and
+batches are set as everybody's.
 """
 
+import os
 from typing import Any
 
 from quixstreams import Application
@@ -17,7 +19,7 @@ def application(job: Job) -> Application:
     """As a user makes it, on topics that exist."""
     return Application(
         broker_address=job.bootstrap_servers,
-        consumer_group="quix",
+        consumer_group=f"quix-{os.getpid()}",
         auto_offset_reset="earliest",
         auto_create_topics=False,
         loglevel="WARNING",
