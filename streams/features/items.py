@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.features.catalogue import CatalogueColumns
+from streams.features.co_clicks import by_strength, strongest, summed
 from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_one, decay_one
-from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND, TOTALS, Neighbours, SourceCounts, neighbours_left
+from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND, TOTALS, Neighbours, SourceCounts
 from streams.settings import CatalogueFields
 
 __all__ = ["ItemTable"]
@@ -30,6 +31,7 @@ class ItemTable(CatalogueColumns):
     """Items by slot. Arrays are valid for `[:n]`; see `CatalogueColumns` for the catalogue's columns.
 
     `totals`: int64[n, 6]; `decayed`: float64[n, H, K], valid at `at_ms`: int64[n].
+    `place_of_neighbour`: scratch.
     """
 
     def __init__(self, fields: CatalogueFields, num_sources: int) -> None:
@@ -38,6 +40,7 @@ class ItemTable(CatalogueColumns):
         self.decayed: NDArray[np.float64] = np.zeros((0, len(HORIZONS), len(EVENT_KINDS)))
         self.at_ms: NDArray[np.int64] = np.zeros(0, np.int64)
         self.sources = [SourceCounts() for _ in range(num_sources)]
+        self.place_of_neighbour: Int32 = np.zeros(0, np.int32)
         self._neighbours: dict[int, tuple[Int32, Float32]] = {}
         self._near: dict[int, tuple[Int32, Float32]] = {}
         self._num_impressions = self._num_clicks = 0
@@ -45,7 +48,7 @@ class ItemTable(CatalogueColumns):
 
     def _grow(self, capacity: int) -> None:
         super()._grow(capacity)
-        for name in ("totals", "decayed", "at_ms"):
+        for name in ("totals", "decayed", "at_ms", "place_of_neighbour"):
             old = getattr(self, name)
             new = np.zeros((capacity, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
@@ -139,37 +142,14 @@ class ItemTable(CatalogueColumns):
         """Items clicked by users who clicked this one, with decayed counts, strongest first, at most 64."""
         cached = self._neighbours.get(slot)
         if cached is None:
-            cached = self._neighbours[slot] = self._strongest(*self._merged(slot))
+            cached = self._neighbours[slot] = by_strength(*self.near(slot), self.item_ids.__getitem__)
         return cached
 
     def near(self, slot: int) -> tuple[Int32, Float32]:
         """The same in any order: sorting them costs more than the rest."""
         cached = self._neighbours.get(slot) or self._near.get(slot)
         if cached is None:
-            others, weights = self._merged(slot)
-            if len(others) > MAX_NEIGHBOURS:
-                return self.neighbours(slot)
-            cached = self._near[slot] = others, weights
+            held = [source.neighbours[slot] for source in self.sources if slot in source.neighbours]
+            cached = strongest(MAX_NEIGHBOURS, *summed(held, self.place_of_neighbour), self.item_ids.__getitem__)
+            self._near[slot] = cached
         return cached
-
-    def _strongest(self, others: Int32, weights: Float32) -> tuple[Int32, Float32]:
-        """Equal ones are in order of their ids."""
-        ids = self.item_ids
-        pairs = zip(weights.tolist(), others.tolist(), strict=True)
-        best = sorted(pairs, key=lambda pair: (-pair[0], ids[pair[1]]))[:MAX_NEIGHBOURS]
-        return np.array([other for _, other in best], np.int32), np.array([weight for weight, _ in best], np.float32)
-
-    def _merged(self, slot: int) -> tuple[Int32, Float32]:
-        """Sums over the sources, as of the latest click of any."""
-        held = [source.neighbours[slot] for source in self.sources if slot in source.neighbours]
-        if not held:
-            return _NO_NEIGHBOURS
-        sums = held[0].weights
-        for one in held[1:]:
-            sums = {**sums, **{other: sums.get(other, 0.0) + weight for other, weight in one.weights.items()}}
-        left = neighbours_left(max(one.at_ms for one in held))
-        num = len(sums)
-        return np.fromiter(sums, np.int32, num), (np.fromiter(sums.values(), np.float64, num) * left).astype(np.float32)
-
-
-_NO_NEIGHBOURS: tuple[Int32, Float32] = (np.zeros(0, np.int32), np.zeros(0, np.float32))
