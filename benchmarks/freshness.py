@@ -2,7 +2,8 @@
 
 Broker, worker and trainer run as `freshrank up` starts them, with default settings; a site in a process of its own
 sends the ingest benchmark's mix. Waits between topics are differences of Kafka's append times (whole milliseconds),
-read after the run. Round trips (benchmarks/round_trips.py) are asked one after another: without load, then under it.
+read after the run. Round trips (benchmarks/round_trips.py) are asked one after another: without load, then under it; one that is not answered within 10 s counts as 10 s, and is given
+up.
 
 `python -m benchmarks.freshness --rate 1000 --seconds 120 --json FILE`; and `--rate 5000`. Some five minutes.
 """
@@ -23,7 +24,7 @@ from benchmarks.machine import machine
 from benchmarks.model_waits import model_waits, rounds_of
 from benchmarks.process_cost import cpu_s
 from benchmarks.refreshes import match
-from benchmarks.round_trips import KINDS, RoundTrips
+from benchmarks.round_trips import GIVEN_UP_MS, KINDS, RoundTrips
 from benchmarks.site_load import Sent, SiteLoad, Step
 from benchmarks.topic_facts import TopicFacts, read_facts
 from benchmarks.waits import percentiles_ms, rounded
@@ -141,7 +142,10 @@ def trip_figures(found: dict[str, Any]) -> Figures:
     }  # fmt: skip
     figures: Figures = {}
     for when, waits in (("without load", found["quiet"]), ("under load", found["loaded"]["waits"])):
-        figures |= {f"{names[kind]}, {when}": percentiles_ms(waits[kind]) for kind in KINDS}
+        figures |= {
+            f"{names[kind]}, {when}": {**percentiles_ms(waits[kind]), "given up": waits[kind].count(GIVEN_UP_MS)}
+            for kind in KINDS
+        }
     facts: TopicFacts = found["facts"]
     inside = [
         facts.answered_ms[name] - at_ms
