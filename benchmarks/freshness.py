@@ -2,8 +2,8 @@
 
 Broker, worker and trainer run as `freshrank up` starts them, with default settings; a site in a process of its own
 sends the ingest benchmark's mix. Waits between topics are differences of Kafka's append times (whole milliseconds),
-read after the run. Round trips (benchmarks/round_trips.py) are asked one after another: without load, then under it; one that is not answered within 10 s counts as 10 s, and is given
-up.
+read after the run. Round trips (benchmarks/round_trips.py) are asked one after another: without load, then under it.
+One that is not answered within 10 s counts as 10 s, and is given up.
 
 `python -m benchmarks.freshness --rate 1000 --seconds 120 --json FILE`; and `--rate 5000`. Some five minutes.
 """
