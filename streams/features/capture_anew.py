@@ -1,7 +1,7 @@
 """Features computed from records alone: what a worker that has just read its state back would serve.
 
 User and item counts are written as records and read into an item table of their own, so that whatever memory keeps
-beside the records (sums over sources, caches, numbers of values) cannot hide a mistake. Costs milliseconds.
+beside the records (sums over sources, caches, numbers of values) cannot hide a mistake. Costs tens of milliseconds.
 """
 
 from typing import Any
@@ -40,11 +40,10 @@ def capture_anew(
 
 
 def _count(table: ItemTable, items: ItemTable, slot: int, *, has_neighbours: bool) -> None:
-    """Take the item's records of all sources. Neighbours are items as well, and wanted of few."""
+    """Take the item's records of all sources. Neighbours are items as well, many, and wanted of few."""
     for number, source in enumerate(items.sources):
         if slot in source.row_of:
-            record: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(source.record(slot, items.item_ids)))
+            raw = msgspec.json.encode(source.record(slot, items.item_ids, has_neighbours=has_neighbours))
+            record: dict[str, Any] = msgspec.json.decode(raw)
             record["offset"] = max(record["offset"], 0)  # of the last flush: none yet
-            if not has_neighbours:
-                record["neighbours"] = []
             table.apply(number, items.item_ids[slot], record)

@@ -126,22 +126,24 @@ class SourceCounts:
         self.neighbours[slot] = neighbours
         return True
 
-    def records(self, slots: Sequence[int], item_ids: list[str]) -> Iterator[dict[str, Any]]:
-        """The rows as absolute records: what `replace` takes, with neighbours by item id."""
+    def records(
+        self, slots: Sequence[int], item_ids: list[str], *, has_neighbours: bool = True
+    ) -> Iterator[dict[str, Any]]:
+        """The rows as absolute records: what `replace` takes, with neighbours by item id, or as if there were none."""
         rows = self.rows(slots)
         offsets, totals, times = self.offset[rows].tolist(), self.totals[rows].tolist(), self.at_ms[rows].tolist()
         decayed = self.decayed[rows].reshape(len(rows), NUM_DECAYED).tolist()
         for slot, *counted in zip(slots, offsets, totals, decayed, times, strict=True):
-            near = self.neighbours.get(slot, _NONE)
+            near = self.neighbours.get(slot, _NONE) if has_neighbours else _NONE
             yield {
                 **dict(zip(("offset", "totals", "decayed", "at_ms"), counted, strict=True)),
                 "neighbours": [(item_ids[other], weight) for other, weight in near.weights.items()],
                 "neighbours_at_ms": near.at_ms,
             }
 
-    def record(self, slot: int, item_ids: list[str]) -> dict[str, Any]:
+    def record(self, slot: int, item_ids: list[str], *, has_neighbours: bool = True) -> dict[str, Any]:
         """One of `records`."""
-        return next(self.records([slot], item_ids))
+        return next(self.records([slot], item_ids, has_neighbours=has_neighbours))
 
 
 _NONE = Neighbours()

@@ -85,6 +85,31 @@ def test_at_most_one_list_in_an_interval_is_looked_at(
     assert lists_seen(metrics) == 2
 
 
+class SlowComputer(ManualClock):
+    """Whatever is done between two looks at it takes a tenth of a second."""
+
+    def monotonic_s(self) -> float:
+        self.advance_ms(100)
+        return super().monotonic_s()
+
+
+def test_a_list_that_takes_long_makes_the_next_one_wait_a_hundred_times_as_long(engine_settings: Settings) -> None:
+    from streams.features.capture import Request
+    from streams.features.items import ItemTable
+    from streams.features.user_state import UserState
+
+    items, metrics, clock = ItemTable(engine_settings.catalogue, 1), WorkerMetrics(), SlowComputer()
+    sampler = SkewSampler(engine_settings.catalogue.schema_, clock, metrics, interval_s=1.0)
+    given = UserState("u"), items, items.slots(["i1"]), 10**12, Request()
+    found, seen = capture(*given), []
+    for wait_s in (0, 2, 5, 4, 2):
+        clock.advance_ms(wait_s * 1000)
+        sampler.watch(*given, found)
+        seen.append(lists_seen(metrics))
+
+    assert seen == [1, 1, 1, 2, 2]
+
+
 def test_counts_of_several_sources_are_added_up_anew(engine_settings: Settings) -> None:
     from streams.features.capture import Request
     from streams.features.items import ItemTable
