@@ -13,11 +13,24 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NoRedis
 
 from streams.features.feast_repo import prepare_repo
+from streams.features.row_memory import RowMemory
 from streams.settings import FeastSettings, Settings
 
 NUM_PARTITIONS = 4
 # A `$` must survive Feast's habit of putting environment variables into feature_store.yaml.
 PASSWORD = "s3cret$HOME"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Of the rows of one view in its only partition."""
+    return tmp_path / "view" / "000-of-001"
+
+
+@pytest.fixture(scope="module")
+def memory() -> RowMemory:
+    """What all row databases of a test module share."""
+    return RowMemory()
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from streams.features.owned_rows import OwnedRows
 from streams.features.row_databases import open_database
 from streams.features.row_memory import RowMemory
@@ -11,16 +9,6 @@ from tests.features.row_holder import NAMES, record
 
 PATIENCE_S = 0.1
 KEYS = [b"kept-key", b"gone-key"]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "view" / "000-of-001"
-
-
-@pytest.fixture(scope="module")
-def memory() -> RowMemory:
-    return RowMemory()
 
 
 def test_a_deleted_row_leaves_no_byte_on_disk(folder: Path, memory: RowMemory) -> None:

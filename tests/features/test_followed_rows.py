@@ -1,8 +1,6 @@
 import random
 from pathlib import Path
 
-import pytest
-
 from streams.features.followed_rows import FollowedRows
 from streams.features.owned_rows import OwnedRows
 from streams.features.row_databases import discard
@@ -11,16 +9,6 @@ from streams.features.row_wire import layout_id
 from tests.features.row_holder import NAMES, record
 
 LAG_S = 0.005
-
-
-@pytest.fixture(scope="module")
-def memory() -> RowMemory:
-    return RowMemory()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "view" / "000-of-001"
 
 
 def owner_of(folder: Path, memory: RowMemory) -> OwnedRows:

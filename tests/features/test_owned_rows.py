@@ -52,16 +52,6 @@ def held(folder: Path) -> Iterator[Holder]:
         holder.end()
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "view" / "000-of-001"
-
-
-@pytest.fixture(scope="module")
-def memory() -> RowMemory:
-    return RowMemory()
-
-
 def put(rows: OwnedRows, *given: tuple[str, int, str]) -> int:
     keys = [key.encode() for key, _, _ in given]
     return rows.put(keys, [record(at_us, text) for _, at_us, text in given], NAMES)
