@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class SkewSampler:
-    """`watch` is told of every capture. `interval_s`: at most one is computed anew in so long, and as told above."""
+    """`watch` is told of every capture. `interval_s`: at most one is computed anew in so long."""
 
     def __init__(
         self, schema: FeatureSchema, clock: Clock, metrics: WorkerMetrics, interval_s: float = INTERVAL_S
