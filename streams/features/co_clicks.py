@@ -32,7 +32,7 @@ def summed(held: Sequence[Neighbours], place_of: Int32) -> tuple[Int32, Float32]
     weights = np.fromiter(chain.from_iterable(one.weights.values() for one in held), np.float64, num)
     found = _sum_up(slots, weights, place_of)
     left = neighbours_left(max(one.at_ms for one in held))
-    return slots[:found], (weights[:found] * left).astype(np.float32)
+    return slots[:found].copy(), (weights[:found] * left).astype(np.float32)
 
 
 # Holds the interpreter's lock: nobody else may use the scratch meanwhile.

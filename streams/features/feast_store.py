@@ -7,7 +7,7 @@ milliseconds behind. A plain Feast write to a partition that nobody owns borrows
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,8 +21,8 @@ from feast.repo_config import FeastConfigBaseModel
 from pydantic import PositiveInt
 
 from streams.clock import SystemClock
+from streams.features.rocks_memory import memory_of_process
 from streams.features.row_folders import RowFolders, StoredRow
-from streams.features.row_memory import RowMemory
 from streams.features.row_wire import layout_id, pack_header
 from streams.kafka.partitioner import partition_for
 
@@ -60,7 +60,7 @@ class RocksDictOnlineStore(OnlineStore):
     def folders(self, config: RepoConfig) -> RowFolders:
         """The databases behind this store, for the owner of partitions."""
         if self._folders is None:
-            self._folders = RowFolders(SystemClock(), _memory_of_process(), config.online_store.lag_ms / 1000)
+            self._folders = RowFolders(SystemClock(), memory_of_process(), config.online_store.lag_ms / 1000)
         return self._folders
 
     def online_write_batch(
@@ -137,11 +137,6 @@ def _view_folder(config: RepoConfig, table: FeatureView) -> Path:
     name = compute_versioned_name(table, config.registry.enable_online_feature_view_versioning)
     root = Path(str(config.repo_path or "."), str(config.online_store.path))
     return root.resolve() / str(config.project) / str(name)
-
-
-@cache
-def _memory_of_process() -> RowMemory:
-    return RowMemory()
 
 
 def _key(config: RepoConfig, entity_key: EntityKey) -> bytes:

@@ -14,8 +14,8 @@ from rocksdict import Rdict
 
 from streams.features import generations
 from streams.features.generations import Ticks
+from streams.features.rocks_memory import RocksMemory
 from streams.features.row_databases import newest_log, open_secondary, read_layout, read_records
-from streams.features.row_memory import RowMemory
 
 __all__ = ["FollowedRows"]
 
@@ -26,7 +26,7 @@ class FollowedRows:
     `scratch`: a folder of this reader alone, for RocksDB's notes about it.
     """
 
-    def __init__(self, folder: Path, memory: RowMemory, scratch: Path, lag_s: float) -> None:
+    def __init__(self, folder: Path, memory: RocksMemory, scratch: Path, lag_s: float) -> None:
         self._folder, self._memory, self._scratch, self._lag_s = folder, memory, scratch, lag_s
         self._ticks: Ticks | None = None
         self._db: Rdict | None = None

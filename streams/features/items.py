@@ -22,6 +22,8 @@ __all__ = ["ItemTable"]
 Int32 = NDArray[np.int32]
 Float32 = NDArray[np.float32]
 MAX_NEIGHBOURS = 64
+# Most items have none: these are not kept one by one.
+NO_NEIGHBOURS: tuple[Int32, Float32] = np.zeros(0, np.int32), np.zeros(0, np.float32)
 IMPRESSIONS, CLICKS = TOTALS.index("impressions"), TOTALS.index("clicks")
 # Base rate before enough was seen, and how much counts as enough: the usual click rate of a shop list.
 PRIOR_CLICK_RATE, MIN_IMPRESSIONS = 0.05, 100
@@ -142,7 +144,10 @@ class ItemTable(CatalogueColumns):
         """Items clicked by users who clicked this one, with decayed counts, strongest first, at most 64."""
         cached = self._neighbours.get(slot)
         if cached is None:
-            cached = self._neighbours[slot] = by_strength(*self.near(slot), self.item_ids.__getitem__)
+            near = self.near(slot)
+            if near is NO_NEIGHBOURS:
+                return near
+            cached = self._neighbours[slot] = by_strength(*near, self.item_ids.__getitem__)
         return cached
 
     def near(self, slot: int) -> tuple[Int32, Float32]:
@@ -150,6 +155,8 @@ class ItemTable(CatalogueColumns):
         cached = self._neighbours.get(slot) or self._near.get(slot)
         if cached is None:
             held = [source.neighbours[slot] for source in self.sources if slot in source.neighbours]
+            if not held:
+                return NO_NEIGHBOURS
             cached = strongest(MAX_NEIGHBOURS, *summed(held, self.place_of_neighbour), self.item_ids.__getitem__)
             self._near[slot] = cached
         return cached

@@ -13,6 +13,7 @@ from rocksdict import BottommostLevelCompaction, CompactOptions, Rdict, WriteBat
 from streams.errors import StateError
 from streams.features import generations
 from streams.features.generations import Ticks
+from streams.features.rocks_memory import RocksMemory
 from streams.features.row_databases import (
     FILLED,
     LAYOUT,
@@ -23,7 +24,6 @@ from streams.features.row_databases import (
     sweep,
     who_writes,
 )
-from streams.features.row_memory import RowMemory
 from streams.features.row_wire import event_times_us, layout_id, unpack_header
 
 __all__ = ["OwnedRows"]
@@ -40,7 +40,7 @@ class OwnedRows:
         generations.name_owner(folder)
 
     @classmethod
-    def borrow(cls, folder: Path, memory: RowMemory, patience_s: float) -> "OwnedRows":
+    def borrow(cls, folder: Path, memory: RocksMemory, patience_s: float) -> "OwnedRows":
         """Open for a single write. Raises StateError when another process holds it longer than `patience_s`."""
         name = generations.current(folder)
         if name is None:
@@ -54,7 +54,7 @@ class OwnedRows:
         return cls(folder, name, database)
 
     @classmethod
-    def take_over(cls, folder: Path, memory: RowMemory, patience_s: float) -> "OwnedRows":
+    def take_over(cls, folder: Path, memory: RocksMemory, patience_s: float) -> "OwnedRows":
         """Open as the owner. What a paused process holds is copied, and what is damaged left, for a new generation.
 
         Raises StateError when another process took over at the same time.
@@ -72,14 +72,14 @@ class OwnedRows:
         return cls(folder, name, database)
 
     @classmethod
-    def _begin(cls, folder: Path, memory: RowMemory, after: str | None = None) -> "OwnedRows":
+    def _begin(cls, folder: Path, memory: RocksMemory, after: str | None = None) -> "OwnedRows":
         """Start anew: whoever owns a partition writes its rows again."""
         rows = cls(folder, *_new_database(folder, memory))
         rows._publish(after)
         return rows
 
     @classmethod
-    def _replace(cls, folder: Path, memory: RowMemory, held: str) -> "OwnedRows":
+    def _replace(cls, folder: Path, memory: RocksMemory, held: str) -> "OwnedRows":
         """Go on beside a process that holds the rows, and may be awake: what it writes until it is replaced counts.
 
         So the rows are brought over twice, and that none is lacking is noted last: before and after.
@@ -178,7 +178,7 @@ class OwnedRows:
         self._listing = listing
 
 
-def _new_database(folder: Path, memory: RowMemory) -> tuple[str, Rdict]:
+def _new_database(folder: Path, memory: RocksMemory) -> tuple[str, Rdict]:
     folder.mkdir(parents=True, exist_ok=True)
     name = generations.next_generation(folder)
     database = open_database(folder / name, memory, patience_s=0.0)

@@ -16,7 +16,7 @@ from rocksdict import AccessType, Rdict, WriteBatch
 
 from streams.errors import StateError
 from streams.features import generations
-from streams.features.row_memory import RowMemory
+from streams.features.rocks_memory import RocksMemory
 
 __all__ = [
     "FILLED",
@@ -68,7 +68,7 @@ def discard(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def open_database(path: Path, memory: RowMemory, patience_s: float) -> Rdict | None:
+def open_database(path: Path, memory: RocksMemory, patience_s: float) -> Rdict | None:
     """None while another process holds it. A borrower is done within milliseconds, so waiting a little helps."""
     for _ in range(max(1, round(patience_s / _RETRY_S))):
         try:
@@ -83,7 +83,7 @@ def open_database(path: Path, memory: RowMemory, patience_s: float) -> Rdict | N
     return None
 
 
-def open_secondary(path: Path, memory: RowMemory, scratch: Path) -> tuple[Rdict, Path | None]:
+def open_secondary(path: Path, memory: RocksMemory, scratch: Path) -> tuple[Rdict, Path | None]:
     """Open what another process holds, for reading as of now. `scratch`: a folder of this reader for RocksDB's notes.
 
     The newest log is returned when all was read; none when the owner kept removing logs that were being read.
@@ -107,7 +107,7 @@ def newest_log(path: Path) -> Path | None:
     return max(path.glob("*.log"), key=lambda log: int(log.stem), default=None)
 
 
-def copy_rows(source: Path, target: Rdict, memory: RowMemory, scratch: Path) -> bool:
+def copy_rows(source: Path, target: Rdict, memory: RocksMemory, scratch: Path) -> bool:
     """Make `target` hold what a generation holds that another process may write, except that no row is lacking.
 
     Returns whether no row is lacking in the source, and all of it was read.

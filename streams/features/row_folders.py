@@ -15,8 +15,8 @@ from streams.clock import Clock
 from streams.errors import StateError
 from streams.features.followed_rows import FollowedRows
 from streams.features.owned_rows import OwnedRows
+from streams.features.rocks_memory import RocksMemory
 from streams.features.row_databases import discard
-from streams.features.row_memory import RowMemory
 from streams.features.row_wire import HEADER_BYTES, unpack_header
 
 __all__ = ["RowFolders", "StoredRow"]
@@ -36,7 +36,7 @@ class StoredRow(NamedTuple):
 class RowFolders:
     """Open databases of one process. `lag_s`: how far reads may be behind an owner in another process."""
 
-    def __init__(self, clock: Clock, memory: RowMemory, lag_s: float) -> None:
+    def __init__(self, clock: Clock, memory: RocksMemory, lag_s: float) -> None:
         self._clock, self._memory, self._lag_s = clock, memory, lag_s
         self._lock = RLock()
         self._owned: dict[Path, OwnedRows] = {}

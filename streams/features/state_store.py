@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from rocksdict import BlockBasedOptions, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import Rdict, WriteBatch, WriteOptions
 
 from streams.errors import StateError
+from streams.features.rocks_memory import memory_of_process
 
 __all__ = ["META_KEY", "Record", "StateStore"]
 
 Record = tuple[bytes, bytes | None]
 META_KEY = b"m:partition"
-WRITE_BUFFER_BYTES = 16 << 20
 
 
 class StateStore:
@@ -30,15 +30,8 @@ class StateStore:
 
     def _open(self) -> Rdict:
         self._folder.mkdir(parents=True, exist_ok=True)
-        options = Options(raw_mode=True)
-        table = BlockBasedOptions()
-        # Most look-ups of a growing site are for users never seen: the filter answers those without a disk read.
-        table.set_bloom_filter(10, block_based=False)
-        options.set_block_based_table_factory(table)
-        options.set_write_buffer_size(WRITE_BUFFER_BYTES)
-        options.set_max_write_buffer_number(2)
         try:
-            return Rdict(str(self._folder), options)
+            return Rdict(str(self._folder), memory_of_process().options())
         except Exception as error:
             raise StateError(
                 f"the state in {self._folder} could not be opened ({error}); one worker must hold it alone: stop the "

@@ -29,15 +29,18 @@ def tokenise(text: str) -> Iterator[str]:
     return (match.group()[:WORD_CHARS_MAX] for match in _WORD.finditer(text.lower()))
 
 
-def item_words(item: Mapping[str, object]) -> frozenset[str]:
-    """Distinct words of a catalogue item's title, text, tags, category and brand; the first 256 of them."""
+def item_words(item: Mapping[str, object]) -> tuple[str, ...]:
+    """Distinct words of a catalogue item's title, text, tags, category and brand; the first 256 of them.
+
+    A tuple, as there is one for every item: a set of ten words takes five times as much.
+    """
     words: dict[str, None] = {}
     for text in _texts(item):
         for word in tokenise(text):
             words[sys.intern(word)] = None
             if len(words) == ITEM_WORDS_MAX:
-                return frozenset(words)
-    return frozenset(words)
+                return tuple(words)
+    return tuple(words)
 
 
 def _texts(item: Mapping[str, object]) -> Iterator[str]:
@@ -54,20 +57,20 @@ class QueryIndex:
 
     def __init__(self) -> None:
         self._postings: dict[str, array[int]] = {}
-        self._words: dict[int, frozenset[str]] = {}
+        self._words: dict[int, tuple[str, ...]] = {}
 
     def __len__(self) -> int:
         """Items indexed."""
         return len(self._words)
 
-    def update(self, slot: int, words: frozenset[str]) -> None:
+    def update(self, slot: int, words: tuple[str, ...]) -> None:
         """Make `words` the words of the item; no words remove it."""
-        old = self._words.get(slot, frozenset())
+        old = self._words.get(slot, ())
         if words == old:
             return
-        for word in old - words:
+        for word in set(old) - set(words):
             self._drop(word, slot)
-        for word in words - old:
+        for word in set(words) - set(old):
             self._postings.setdefault(word, array("i")).append(slot)
         if words:
             self._words[slot] = words
@@ -76,7 +79,7 @@ class QueryIndex:
 
     def remove(self, slot: int) -> None:
         """Forget the item; unknown slots are fine."""
-        self.update(slot, frozenset())
+        self.update(slot, ())
 
     def match(self, query: str) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Slots that have a word of `query`, ascending, and their summed idf. At most 16 distinct words count."""

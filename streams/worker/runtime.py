@@ -24,6 +24,7 @@ from streams.observability.consumer_lag import observe_lags
 from streams.observability.metrics import WorkerMetrics
 from streams.observability.web import RoleServer
 from streams.settings import Settings
+from streams.worker import heap
 from streams.worker.counted import observe
 from streams.worker.history_erasure import HistoryErasure
 from streams.worker.item_refusals import ItemRefusals
@@ -91,6 +92,7 @@ class WorkerRuntime:
 
     async def start(self, crash: Crash) -> None:
         """Bring everything up that the agents need. Raises BrokerUnreachableError, StateError."""
+        heap.prepare()
         await self._server.start()
         await asyncio.to_thread(compile_capture, self.settings.catalogue)
         await await_broker(self.settings)
@@ -140,6 +142,7 @@ class WorkerRuntime:
             started_s = self._clock.monotonic_s()
             # Shielded: a flush that is cut short could not be repeated.
             await asyncio.shield(asyncio.ensure_future(self._partitions.flush()))
+            heap.set_aside()
             self.metrics.flush_s.labels("all").observe(self._clock.monotonic_s() - started_s)
             await asyncio.to_thread(self._writer.publish_due_history)
 

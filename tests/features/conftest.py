@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NoRedis
 
 from streams.features.feast_repo import prepare_repo
-from streams.features.row_memory import RowMemory
+from streams.features.rocks_memory import RocksMemory
 from streams.settings import FeastSettings, Settings
 
 NUM_PARTITIONS = 4
@@ -28,9 +28,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def memory() -> RowMemory:
+def memory() -> RocksMemory:
     """What all row databases of a test module share."""
-    return RowMemory()
+    return RocksMemory()
 
 
 @pytest.fixture(scope="session")

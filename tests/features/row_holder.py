@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streams.errors import StateError
 from streams.features.owned_rows import OwnedRows
-from streams.features.row_memory import RowMemory
+from streams.features.rocks_memory import RocksMemory
 from streams.features.row_wire import layout_id, pack_header
 
 NAMES = ("text",)
@@ -20,7 +20,7 @@ def record(at_us: int, text: str) -> bytes:
 
 
 def main() -> None:
-    rows = OwnedRows.take_over(Path(sys.argv[1]), RowMemory(), 0.1)
+    rows = OwnedRows.take_over(Path(sys.argv[1]), RocksMemory(), 0.1)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:

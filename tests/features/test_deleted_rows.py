@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from streams.features.owned_rows import OwnedRows
+from streams.features.rocks_memory import RocksMemory
 from streams.features.row_databases import open_database
-from streams.features.row_memory import RowMemory
 from tests.features.row_holder import NAMES, record
 
 PATIENCE_S = 0.1
 KEYS = [b"kept-key", b"gone-key"]
 
 
-def test_a_deleted_row_leaves_no_byte_on_disk(folder: Path, memory: RowMemory) -> None:
+def test_a_deleted_row_leaves_no_byte_on_disk(folder: Path, memory: RocksMemory) -> None:
     rows = OwnedRows.take_over(folder, memory, PATIENCE_S)
     rows.put(KEYS, [record(10, "kept-text"), record(10, "gone-text")], NAMES)
     assert rows.delete([b"gone-key", b"never-there"]) == 1
@@ -23,7 +23,7 @@ def test_a_deleted_row_leaves_no_byte_on_disk(folder: Path, memory: RowMemory) -
     assert b"gone-text" not in on_disk
 
 
-def test_killed_before_the_bytes_were_gone_the_same_deletion_removes_them(folder: Path, memory: RowMemory) -> None:
+def test_killed_before_the_bytes_were_gone_the_same_deletion_removes_them(folder: Path, memory: RocksMemory) -> None:
     rows = OwnedRows.take_over(folder, memory, PATIENCE_S)
     rows.put(KEYS, [record(10, "kept-text"), record(10, "gone-text")], NAMES)
     rows.close()

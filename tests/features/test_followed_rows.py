@@ -3,23 +3,23 @@ from pathlib import Path
 
 from streams.features.followed_rows import FollowedRows
 from streams.features.owned_rows import OwnedRows
+from streams.features.rocks_memory import RocksMemory
 from streams.features.row_databases import discard
-from streams.features.row_memory import RowMemory
 from streams.features.row_wire import layout_id
 from tests.features.row_holder import NAMES, record
 
 LAG_S = 0.005
 
 
-def owner_of(folder: Path, memory: RowMemory) -> OwnedRows:
+def owner_of(folder: Path, memory: RocksMemory) -> OwnedRows:
     return OwnedRows.take_over(folder, memory, 0.1)
 
 
-def reader_of(folder: Path, memory: RowMemory) -> FollowedRows:
+def reader_of(folder: Path, memory: RocksMemory) -> FollowedRows:
     return FollowedRows(folder, memory, folder.parent / "scratch", LAG_S)
 
 
-def test_a_reader_sees_what_the_owner_wrote_once_the_lag_has_passed(folder: Path, memory: RowMemory) -> None:
+def test_a_reader_sees_what_the_owner_wrote_once_the_lag_has_passed(folder: Path, memory: RocksMemory) -> None:
     owner, reader = owner_of(folder, memory), reader_of(folder, memory)
     owner.put([b"a"], [record(1, "x")], NAMES)
     reader.refresh(100.0)
@@ -34,7 +34,7 @@ def test_a_reader_sees_what_the_owner_wrote_once_the_lag_has_passed(folder: Path
     reader.close()
 
 
-def test_a_reader_may_come_before_the_first_row(folder: Path, memory: RowMemory) -> None:
+def test_a_reader_may_come_before_the_first_row(folder: Path, memory: RocksMemory) -> None:
     reader = reader_of(folder, memory)
     reader.refresh(1.0)
     assert reader.get([b"a"]) == [None]
@@ -46,7 +46,7 @@ def test_a_reader_may_come_before_the_first_row(folder: Path, memory: RowMemory)
     reader.close()
 
 
-def test_a_reader_follows_a_switch_of_generation(folder: Path, memory: RowMemory) -> None:
+def test_a_reader_follows_a_switch_of_generation(folder: Path, memory: RocksMemory) -> None:
     first, reader = owner_of(folder, memory), reader_of(folder, memory)
     first.put([b"a"], [record(1, "x")], NAMES)
     reader.refresh(1.0)
@@ -62,7 +62,7 @@ def test_a_reader_follows_a_switch_of_generation(folder: Path, memory: RowMemory
 
 
 def test_a_reader_never_answers_from_a_log_that_the_owner_has_flushed_meanwhile(
-    folder: Path, memory: RowMemory
+    folder: Path, memory: RocksMemory
 ) -> None:
     """A RocksDB secondary alone does: it keeps the part of a log that it had read, and prefers it to newer files."""
     owner, reader = owner_of(folder, memory), reader_of(folder, memory)
@@ -78,7 +78,7 @@ def test_a_reader_never_answers_from_a_log_that_the_owner_has_flushed_meanwhile(
     reader.close()
 
 
-def test_a_reader_keeps_up_with_an_owner_that_flushes_because_it_is_busy(folder: Path, memory: RowMemory) -> None:
+def test_a_reader_keeps_up_with_an_owner_that_flushes_because_it_is_busy(folder: Path, memory: RocksMemory) -> None:
     """Write buffers fill and are flushed in the background, at moments that neither side chooses."""
     owner, reader = owner_of(folder, memory), reader_of(folder, memory)
     rng = random.Random(3)
@@ -96,7 +96,7 @@ def test_a_reader_keeps_up_with_an_owner_that_flushes_because_it_is_busy(folder:
     reader.close()
 
 
-def test_a_reader_notices_that_rows_were_removed_and_came_back(folder: Path, memory: RowMemory) -> None:
+def test_a_reader_notices_that_rows_were_removed_and_came_back(folder: Path, memory: RocksMemory) -> None:
     owner, reader = owner_of(folder, memory), reader_of(folder, memory)
     owner.put([b"a"], [record(1, "x")], NAMES)
     reader.refresh(1.0)

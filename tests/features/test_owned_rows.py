@@ -12,8 +12,8 @@ import pytest
 from streams.errors import StateError
 from streams.features import generations
 from streams.features.owned_rows import OwnedRows
+from streams.features.rocks_memory import RocksMemory
 from streams.features.row_databases import copy_rows, discard, open_database, read_records
-from streams.features.row_memory import RowMemory
 from tests.features.row_holder import NAMES, record
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def put(rows: OwnedRows, *given: tuple[str, int, str]) -> int:
     return rows.put(keys, [record(at_us, text) for _, at_us, text in given], NAMES)
 
 
-def test_an_older_row_never_replaces_a_newer_one(folder: Path, memory: RowMemory) -> None:
+def test_an_older_row_never_replaces_a_newer_one(folder: Path, memory: RocksMemory) -> None:
     rows = OwnedRows.take_over(folder, memory, PATIENCE_S)
     assert put(rows, ("a", 10, "new"), ("b", 10, "new")) == 2
     assert put(rows, ("a", 9, "old"), ("b", 11, "newer")) == 1
@@ -65,7 +65,7 @@ def test_an_older_row_never_replaces_a_newer_one(folder: Path, memory: RowMemory
     rows.close()
 
 
-def test_at_equal_event_times_the_newcomer_wins(folder: Path, memory: RowMemory) -> None:
+def test_at_equal_event_times_the_newcomer_wins(folder: Path, memory: RocksMemory) -> None:
     rows = OwnedRows.take_over(folder, memory, PATIENCE_S)
     put(rows, ("a", 10, "first"))
     assert put(rows, ("a", 10, "corrected")) == 1
@@ -73,7 +73,9 @@ def test_at_equal_event_times_the_newcomer_wins(folder: Path, memory: RowMemory)
     rows.close()
 
 
-def test_rows_of_one_entity_in_one_batch_are_settled_by_event_time_then_order(folder: Path, memory: RowMemory) -> None:
+def test_rows_of_one_entity_in_one_batch_are_settled_by_event_time_then_order(
+    folder: Path, memory: RocksMemory
+) -> None:
     rows = OwnedRows.take_over(folder, memory, PATIENCE_S)
     assert put(rows, ("a", 10, "x"), ("a", 12, "y"), ("a", 12, "z"), ("a", 11, "w")) == 1
     assert rows.get([b"a"]) == [record(12, "z")]
@@ -81,7 +83,7 @@ def test_rows_of_one_entity_in_one_batch_are_settled_by_event_time_then_order(fo
 
 
 def test_rows_are_fresh_until_they_are_marked_filled_and_that_survives_a_restart(
-    folder: Path, memory: RowMemory
+    folder: Path, memory: RocksMemory
 ) -> None:
     rows = OwnedRows.take_over(folder, memory, PATIENCE_S)
     assert rows.is_fresh
@@ -95,7 +97,7 @@ def test_rows_are_fresh_until_they_are_marked_filled_and_that_survives_a_restart
     rows.close()
 
 
-def test_a_killed_owner_leaves_every_row_it_was_told_was_written(folder: Path, memory: RowMemory) -> None:
+def test_a_killed_owner_leaves_every_row_it_was_told_was_written(folder: Path, memory: RocksMemory) -> None:
     with held(folder) as holder:
         for n in range(200):
             assert holder.put(f"k{n}", n, f"v{n}") == "1"
@@ -105,14 +107,14 @@ def test_a_killed_owner_leaves_every_row_it_was_told_was_written(folder: Path, m
     rows.close()
 
 
-def test_a_borrower_is_told_who_owns_the_rows(folder: Path, memory: RowMemory) -> None:
+def test_a_borrower_is_told_who_owns_the_rows(folder: Path, memory: RocksMemory) -> None:
     with held(folder) as holder, pytest.raises(StateError) as raised:
         OwnedRows.borrow(folder, memory, PATIENCE_S)
     assert f"held for writing by process {holder.process.pid} on " in str(raised.value)
 
 
 def test_a_paused_owner_is_replaced_by_a_generation_with_all_its_rows_and_cannot_write_again(
-    folder: Path, memory: RowMemory
+    folder: Path, memory: RocksMemory
 ) -> None:
     with held(folder) as paused:
         paused.put("a", 10, "before")
@@ -130,7 +132,7 @@ def test_a_paused_owner_is_replaced_by_a_generation_with_all_its_rows_and_cannot
         rows.close()
 
 
-def test_what_an_owner_writes_while_it_is_taken_over_is_kept(folder: Path, memory: RowMemory) -> None:
+def test_what_an_owner_writes_while_it_is_taken_over_is_kept(folder: Path, memory: RocksMemory) -> None:
     first = OwnedRows.take_over(folder, memory, PATIENCE_S)
     put(first, *((f"old{n}", n, "x") for n in range(20_000)))
     first.mark_filled()
@@ -157,7 +159,7 @@ def test_what_an_owner_writes_while_it_is_taken_over_is_kept(folder: Path, memor
     second.close()
 
 
-def test_what_an_owner_deletes_while_it_is_taken_over_stays_deleted(folder: Path, memory: RowMemory) -> None:
+def test_what_an_owner_deletes_while_it_is_taken_over_stays_deleted(folder: Path, memory: RocksMemory) -> None:
     owner = OwnedRows.take_over(folder, memory, PATIENCE_S)
     put(owner, ("kept", 10, "x"), ("gone", 10, "x"))
     target = open_database(folder / "copy", memory, 0.0)
@@ -185,7 +187,7 @@ def test_of_two_who_replace_the_same_generation_the_second_is_told(folder: Path)
     assert generations.current(folder) == name
 
 
-def test_a_copied_generation_is_as_complete_as_its_source(folder: Path, memory: RowMemory) -> None:
+def test_a_copied_generation_is_as_complete_as_its_source(folder: Path, memory: RocksMemory) -> None:
     first = OwnedRows.take_over(folder, memory, PATIENCE_S)
     second = OwnedRows.take_over(folder, memory, PATIENCE_S)
     assert second.is_fresh
@@ -196,7 +198,7 @@ def test_a_copied_generation_is_as_complete_as_its_source(folder: Path, memory: 
         rows.close()
 
 
-def test_generations_that_nobody_holds_any_more_are_removed(folder: Path, memory: RowMemory) -> None:
+def test_generations_that_nobody_holds_any_more_are_removed(folder: Path, memory: RocksMemory) -> None:
     first = OwnedRows.take_over(folder, memory, PATIENCE_S)
     second = OwnedRows.take_over(folder, memory, PATIENCE_S)
     assert {path.name for path in folder.glob("gen-*")} == {"gen-000001", "gen-000002"}
@@ -206,7 +208,7 @@ def test_generations_that_nobody_holds_any_more_are_removed(folder: Path, memory
     assert {path.name for path in folder.glob("gen-*")} == {"gen-000002"}
 
 
-def test_damaged_rows_are_left_for_a_fresh_generation(folder: Path, memory: RowMemory) -> None:
+def test_damaged_rows_are_left_for_a_fresh_generation(folder: Path, memory: RocksMemory) -> None:
     rows = OwnedRows.take_over(folder, memory, PATIENCE_S)
     put(rows, ("a", 10, "x"))
     rows.mark_filled()
@@ -217,7 +219,7 @@ def test_damaged_rows_are_left_for_a_fresh_generation(folder: Path, memory: RowM
     rows.close()
 
 
-def test_rows_in_use_are_not_discarded(folder: Path, memory: RowMemory) -> None:
+def test_rows_in_use_are_not_discarded(folder: Path, memory: RocksMemory) -> None:
     with held(folder), pytest.raises(StateError, match="can be removed only while nobody writes it"):
         discard(folder)
     discard(folder)

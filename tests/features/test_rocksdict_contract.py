@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rocksdict import AccessType, Options, Rdict, WriteBatch
 
-from streams.features.row_memory import RowMemory
+from streams.features.rocks_memory import RocksMemory
 from streams.features.state_store import StateStore
 
 
@@ -63,10 +63,10 @@ def test_a_held_lock_is_told_by_its_words(tmp_path: Path) -> None:
 
 
 def test_a_secondary_follows_an_owner_that_goes_on(tmp_path: Path) -> None:
-    owner = Rdict(str(tmp_path / "db"), RowMemory().options())
+    owner = Rdict(str(tmp_path / "db"), RocksMemory().options())
     owner[b"k"] = b"1"
     reader = Rdict(
-        str(tmp_path / "db"), RowMemory().options(), access_type=AccessType.secondary(str(tmp_path / "aside"))
+        str(tmp_path / "db"), RocksMemory().options(), access_type=AccessType.secondary(str(tmp_path / "aside"))
     )
     before = reader.get(b"k")
     owner[b"k"] = b"2"

@@ -1,21 +1,23 @@
-"""RocksDB settings for feature rows: many small databases in one process share one budget of memory.
+"""RocksDB settings for state and feature rows: many small databases in one process share one budget of memory.
 
-A worker holds two databases per partition. RocksDB's defaults (64 MiB of write buffers and 8 MiB of cache for each)
+A worker holds three databases per partition. RocksDB's defaults (64 MiB of write buffers and 32 MiB of cache for each)
 would make the number of partitions decide the size of the process.
 """
 
+from functools import cache
+
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, WriteBufferManager
 
-__all__ = ["RowMemory"]
+__all__ = ["RocksMemory", "memory_of_process"]
 
 MIB = 1 << 20
-_CACHE_BYTES, _WRITE_BUFFERS_BYTES = 32 * MIB, 48 * MIB
+_CACHE_BYTES, _WRITE_BUFFERS_BYTES = 96 * MIB, 64 * MIB
 # One database's write buffer, and its share of the log that a crash replays and a reader opens.
 _WRITE_BUFFER_BYTES, _LOG_BYTES = 4 * MIB, 16 * MIB
 
 
-class RowMemory:
-    """The block cache and the write buffers that all row databases of a process share. Write buffers count as cache."""
+class RocksMemory:
+    """The block cache and the write buffers that databases of a process share. Write buffers count as cache."""
 
     def __init__(self) -> None:
         self._cache = Cache(_CACHE_BYTES)
@@ -29,7 +31,7 @@ class RowMemory:
         tables.set_block_cache(self._cache)
         tables.set_cache_index_and_filter_blocks(True)
         tables.set_pin_l0_filter_and_index_blocks_in_cache(True)
-        # Most look-ups of new entities end here instead of at the disk.
+        # Most look-ups of a growing site are for users never seen: they end here instead of at the disk.
         tables.set_bloom_filter(10, block_based=False)
         options = Options(raw_mode=True)
         options.create_if_missing(create_if_missing=True)
@@ -45,3 +47,9 @@ class RowMemory:
         options.set_max_log_file_size(MIB)
         options.set_stats_dump_period_sec(0)
         return options
+
+
+@cache
+def memory_of_process() -> RocksMemory:
+    """What everything in this process shares."""
+    return RocksMemory()
