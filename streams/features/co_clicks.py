@@ -5,7 +5,6 @@ each of its clicks changes them, so summing is compiled. Equal slots are found b
 """
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 import numpy as np
 from numba import njit
@@ -27,9 +26,9 @@ def summed(held: Sequence[Neighbours], place_of: Int32) -> tuple[Int32, Float32]
     """
     if not held:
         return np.zeros(0, np.int32), np.zeros(0, np.float32)
-    num = sum(len(one.weights) for one in held)
-    slots = np.fromiter(chain.from_iterable(one.weights for one in held), np.int32, num)
-    weights = np.fromiter(chain.from_iterable(one.weights.values() for one in held), np.float64, num)
+    columns = [one.columns() for one in held]
+    slots = np.concatenate([slots for slots, _ in columns])
+    weights = np.concatenate([weights for _, weights in columns])
     found = _sum_up(slots, weights, place_of)
     left = neighbours_left(max(one.at_ms for one in held))
     return slots[:found].copy(), (weights[:found] * left).astype(np.float32)

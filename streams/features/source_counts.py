@@ -23,6 +23,8 @@ TOTAL_OF_KIND: tuple[int, ...] = tuple(TOTALS.index(f"{kind}s") if f"{kind}s" in
 NEIGHBOUR_HALF_LIFE_MS = 30 * 86_400_000
 # Beyond the first number of neighbours the weakest leave, until the second is left: finding them costs a sort.
 NEIGHBOURS_MAX, NEIGHBOURS_KEPT = 80, 64
+# Fewer neighbours are turned into arrays again for each sum: that takes 2 us, and the arrays take memory.
+COLUMNS_KEPT_FROM = 16
 # Weights are kept as of 2020-01-01 and grow forward (decay.py): doubles hold 84 years before and after.
 NEIGHBOUR_BASE_MS = 1_577_836_800_000
 
@@ -33,11 +35,23 @@ class Neighbours:
 
     weights: dict[int, float] = field(default_factory=dict)
     at_ms: int = 0
+    _columns: tuple[NDArray[np.int32], NDArray[np.float64]] | None = field(default=None, compare=False, repr=False)
+
+    def columns(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """`weights` as arrays of slots and weights; of many neighbours kept, as making them costs most of a sum."""
+        if self._columns is not None:
+            return self._columns
+        num = len(self.weights)
+        made = np.fromiter(self.weights, np.int32, num), np.fromiter(self.weights.values(), np.float64, num)
+        if num >= COLUMNS_KEPT_FROM:
+            self._columns = made
+        return made
 
     def add(self, other: int, weight: float, at_ms: int) -> None:
         """Strengthen a neighbour; the weakest leave when there are too many (sums are approximate then)."""
         self.weights[other] = self.weights.get(other, 0.0) + weight
         self.at_ms = max(self.at_ms, at_ms)
+        self._columns = None
         if len(self.weights) > NEIGHBOURS_MAX:
             kept = set(sorted(self.weights, key=self.weights.__getitem__)[-NEIGHBOURS_KEPT:])
             self.weights = {slot: weight for slot, weight in self.weights.items() if slot in kept}

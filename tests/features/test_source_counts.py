@@ -129,3 +129,11 @@ def test_a_row_includes_events_up_to_its_offset_and_a_slot_without_one_none() ->
     assert [counts.includes(slot, offset) for slot, offset in ((7, 39), (7, 40), (7, 41), (8, 0))] == [
         True, True, False, False,
     ]  # fmt: skip
+
+
+def test_neighbours_as_arrays_are_those_that_are_held_now_however_many() -> None:
+    near = Neighbours()
+    for other in range(3 * NEIGHBOURS_MAX):
+        near.add(other % 100, 1.0 + other % 7, NOW_MS)
+        slots, weights = near.columns()
+        assert list(zip(slots.tolist(), weights.tolist(), strict=True)) == list(near.weights.items())
