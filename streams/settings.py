@@ -80,8 +80,8 @@ class WorkerSettings(Section):
     """The Faust worker: chunks, flushes, memory."""
 
     chunk_records: int = Field(1000, ge=1, description="records per chunk: bounds redelivery and latency")
-    flush_interval_s: float = Field(0.2, gt=0, description="how often changed state is made durable")
-    backlog_flush_interval_s: float = Field(5.0, gt=0, description="the same while more than a chunk is waiting")
+    flush_interval_s: float = Field(0.2, gt=0, description="how often changed state is made durable, if not busy")
+    backlog_flush_interval_s: float = Field(5.0, gt=0, description="the most of a busy worker, and in a backlog")
     commit_interval_s: float = Field(1.0, gt=0, description="how often acked offsets are committed to Kafka")
     session_timeout_s: float = Field(6.0, gt=0, description="a dead worker's partitions move after this")
     cached_users: int = Field(20_000, ge=100, description="users in memory, per process; the rest are on disk")

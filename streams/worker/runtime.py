@@ -26,6 +26,7 @@ from streams.observability.web import RoleServer
 from streams.settings import Settings
 from streams.worker import heap
 from streams.worker.counted import observe
+from streams.worker.flush_pace import FlushPace
 from streams.worker.history_erasure import HistoryErasure
 from streams.worker.item_refusals import ItemRefusals
 from streams.worker.knowledge import Knowledge
@@ -47,8 +48,8 @@ Crash = Callable[[BaseException], Awaitable[None]]
 # How often idle partitions are looked at.
 TICK_S = 0.02
 OBSERVE_S = 1.0
-# A full chunk says that more waits, for so long: none comes when partitions are about to move, and flushes hurry then.
-BACKLOG_S = 0.25
+# How often it is asked whether a flush is due.
+PACE_S = 0.05
 
 
 class WorkerRuntime:
@@ -81,7 +82,7 @@ class WorkerRuntime:
             port=settings.worker.metrics_port,
         )
         self._is_ready = False
-        self._full_chunk_s = float("-inf")
+        self._pace = FlushPace(settings.worker.flush_interval_s, settings.worker.backlog_flush_interval_s)
         self._assigned = asyncio.Event()
         # One chunk, then the event loop: a flush's transaction takes ten rounds of it, in limited time.
         self._turn = asyncio.Lock()
@@ -138,23 +139,17 @@ class WorkerRuntime:
 
     async def _flush_loop(self) -> None:
         while True:
-            await self._flush_pause()
+            await asyncio.sleep(min(PACE_S, self.settings.worker.flush_interval_s))
             started_s = self._clock.monotonic_s()
+            if not self._pace.is_due(started_s):
+                continue
             # Shielded: a flush that is cut short could not be repeated.
             await asyncio.shield(asyncio.ensure_future(self._partitions.flush()))
             heap.set_aside()
-            self.metrics.flush_s.labels("all").observe(self._clock.monotonic_s() - started_s)
+            ended_s = self._clock.monotonic_s()
+            self._pace.flushed(started_s, ended_s)
+            self.metrics.flush_s.labels("all").observe(ended_s - started_s)
             await asyncio.to_thread(self._writer.publish_due_history)
-
-    async def _flush_pause(self) -> None:
-        """Wait for the next flush: longer under backlog, so that what changes often is written once."""
-        worker, began_s = self.settings.worker, self._clock.monotonic_s()
-        while True:
-            await asyncio.sleep(worker.flush_interval_s)
-            now_s = self._clock.monotonic_s()
-            is_backlogged = now_s - self._full_chunk_s < BACKLOG_S
-            if not is_backlogged or now_s - began_s >= worker.backlog_flush_interval_s:
-                return
 
     async def _tick_loop(self) -> None:
         while True:
@@ -228,8 +223,8 @@ class WorkerRuntime:
             partition.add(sent, [forgotten.user_id for forgotten in outputs.forgotten], ack, len(records))
             observe(self.metrics, outputs)
             self._serving.take(partition, outputs)
-            if len(records) >= self.settings.worker.chunk_records:
-                self._full_chunk_s = self._clock.monotonic_s()
+            is_full = len(records) >= self.settings.worker.chunk_records
+            self._pace.chunk_taken(self._clock.monotonic_s(), is_full=is_full)
             await asyncio.sleep(0)
         self._refreshes.chunk_taken()
         await self._partitions.room(partition)
