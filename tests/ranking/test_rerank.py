@@ -135,14 +135,14 @@ def test_an_action_takes_over_the_turn_that_a_model_asked_for() -> None:
 
 def test_nothing_is_due_while_events_come_late_nor_shortly_after() -> None:
     schedule = RerankSchedule(SETTINGS)
-    schedule.trigger("u", "home", 1000, 1000)
-    schedule.chunk_taken(899, 1000)
-    assert [schedule.due(at_ms) for at_ms in (1000, 1099)] == [[], []]
-    schedule.chunk_taken(999, 1099)
-    assert schedule.due(1099) == [event("u", 1000)]
-    schedule.trigger("v", "home", 1100, 1100)
-    schedule.chunk_taken(0, 1100)
-    assert [schedule.due(at_ms) for at_ms in (1199, 1200)] == [[], [event("v", 1100)]]
+    schedule.trigger("u", "home", 2000, 2000)
+    schedule.chunk_taken(999, 2000)
+    assert [schedule.due(at_ms) for at_ms in (2000, 2099)] == [[], []]
+    schedule.chunk_taken(1099, 2099)
+    assert schedule.due(2099) == [event("u", 2000)]
+    schedule.trigger("v", "home", 2100, 2100)
+    schedule.chunk_taken(0, 2100)
+    assert [schedule.due(at_ms) for at_ms in (2199, 2200)] == [[], [event("v", 2100)]]
 
 
 def test_nothing_is_due_for_a_forgotten_user() -> None:
