@@ -21,7 +21,7 @@ __all__ = ["DueRerank", "RerankSchedule"]
 
 Key = tuple[str, str]
 # Events that came so late mean that more of them wait, and requests among them. Less is what flushes cost a busy worker
-# that keeps up: with .1 s it made 6 to 12 lists a second beside 1,000 events, with 2 s 40, and was as far behind.
+# that keeps up: with .1 s it made 6 to 12 lists a second beside some 750 events, with 2 s 40, and was as far behind.
 BEHIND_MS = 1000
 # For so long after late events, if none come that are not late.
 HOLD_MS = 100
