@@ -13,6 +13,7 @@ from torch import Tensor
 from models.feature_groups import cross_groups
 from models.inputs import RankerInputs
 from models.item_side import ItemSide
+from models.kinds import kinds
 from models.predictions import as_predictions
 from models.ranker import Ranker
 from models.taste import TasteState
@@ -61,7 +62,7 @@ def explain(ranker: Ranker, inputs: RankerInputs, side: ItemSide | None = None) 
     first_PNO = first_NO.repeat(num_versions, 1, 1)
     first_PNO[1:] -= torch.stack(list(parts.values()))
     logits = ranker.tail(first_PNO.flatten(0, 1))
-    found = as_predictions(ranker, logits, ranker.kinds(inputs.item_NI).repeat(num_versions))
+    found = as_predictions(ranker, logits, kinds(ranker.schema, inputs.item_NI).repeat(num_versions))
     versions = {task: value_R.view(num_versions, -1) for task, value_R in found.items()}
     return Explanation(
         tuple(parts),
@@ -76,7 +77,7 @@ def _taste_parts(ranker: Ranker, state: TasteState | None, inputs: RankerInputs,
         return None
     taste = ranker.taste
     found_NAG = taste.contributions(state, side.factors(inputs.content_N), inputs.content_N, inputs.slate_N)
-    base_N = taste.base(inputs.item_NI[:, ranker.base_column])
+    base_N = taste.base(inputs.item_NI[:, ranker.schema.base_column])
     return TasteParts(taste.kernel.groups, base_N, found_NAG.sum(2), found_NAG.sum(1))
 
 

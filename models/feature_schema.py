@@ -79,6 +79,11 @@ class FeatureSchema:
         )
 
     @property
+    def base_column(self) -> int:
+        """The item's smoothed click log-odds among the item features."""
+        return self.item.index("item_click_logit")
+
+    @property
     def content(self) -> tuple[str, ...]:
         """Fields whose values are hashed: the category first, then the other sets, then the words of texts."""
         return tuple(dict.fromkeys(("category", *self.affinity_fields, *self.text_fields)))

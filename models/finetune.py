@@ -19,6 +19,7 @@ from models.finetune_config import FineTuneConfig
 from models.finetune_state import check_fit, flat_tensors, part_of
 from models.gradient_cosine import gradient_cosines
 from models.id_learner import IdLearner
+from models.kinds import kinds
 from models.late_labels import weighed
 from models.net_step import NetStep
 from models.objective import Objective, task_targets
@@ -120,7 +121,7 @@ class FineTuner:
         served = self._serve()
         with torch.no_grad():
             logits = served(batch)
-        predictions = as_predictions(served, logits, served.kinds(batch.item_NI))
+        predictions = as_predictions(served, logits, kinds(served.schema, batch.item_NI))
         self.calibration.observe(batch, logits, predictions)
         return predictions
 
@@ -199,12 +200,13 @@ class FineTuner:
             self.corpus.observe(batch.content)
         if self.ids is not None:
             self.ids.observe(batch, self.num_steps)
+        tasks = {task.name: task for task in self.ranker.tasks}
         for name, of_task in targets.items():
             rates = self.objective.rates_of(name)
             before = bool(rates.rows_K.any()), bool(rates.positives_K.any())
             rates.observe(of_task)
             if before != (bool(rates.rows_K.any()), bool(rates.positives_K.any())):
-                self._start_head(name, self.objective.start_bias(self.ranker.task(name)))
+                self._start_head(name, self.objective.start_bias(tasks[name]))
         for name, recent in self.recent_dwell_s.items():
             if name in batch.y:
                 ended = batch.mask[name] & ~batch.censored

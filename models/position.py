@@ -7,9 +7,9 @@ it, and predictions made without it would be off. Form: a shallow additive tower
 import torch
 from torch import Tensor, nn
 
-__all__ = ["NUM_KINDS", "PositionLogit"]
+from models.kinds import NUM_KINDS
 
-NUM_KINDS = 3  # product, coupon, ad
+__all__ = ["PositionLogit"]
 
 
 class PositionLogit(nn.Module):

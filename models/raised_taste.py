@@ -7,7 +7,7 @@ other. Exploration draws from the difference (streams/ranking/thompson.py).
 import torch
 from torch import Tensor
 
-from models.predictions import as_predictions
+from models.inputs import RankerInputs
 from models.prepared_rows import PreparedRows
 from models.ranker import Ranker
 
@@ -20,11 +20,19 @@ def predict_raised(ranker: Ranker, prepared: PreparedRows, row_R: Tensor) -> dic
 
     Without a taste layer these are equal; a user without answers is as uncertain as the kernel says beforehand.
     """
-    inputs, side = prepared.inputs, prepared.side
+    inputs = prepared.inputs
+    asked = RankerInputs(
+        user_SU=inputs.user_SU,
+        item_NI=inputs.item_NI[row_R],
+        cross_NX=inputs.cross_NX[row_R],
+        slate_N=inputs.slate_N[row_R],
+        content_N=inputs.content_N[row_R],
+        content=inputs.content,
+        history=inputs.history,
+    )
     item_RF, pair_RF = (part_NF[row_R] for part_NF in prepared.rows)
-    content_R, slate_R = inputs.content_N[row_R], inputs.slate_N[row_R]
     if ranker.taste is not None:
-        variance_R = ranker.taste.variance(prepared.taste, side.factor_MW, content_R, slate_R)
+        factor_MW = prepared.side.factor_MW
+        variance_R = ranker.taste.variance(prepared.taste, factor_MW, asked.content_N, asked.slate_N)
         pair_RF[:, len(ranker.schema.cross)] += variance_R.sqrt()
-    heads = ranker.heads_of(inputs.user_SU, (item_RF, pair_RF), slate_R)
-    return as_predictions(ranker, ranker.by_task(heads), ranker.kinds(inputs.item_NI[row_R]))
+    return ranker.predict_prepared(prepared._replace(inputs=asked, rows=(item_RF, pair_RF)))

@@ -19,15 +19,17 @@ from models.feature_schema import FeatureSchema
 from models.first_layer import FactoredLinear
 from models.inputs import RankerInputs
 from models.item_side import ItemSide
+from models.kinds import NUM_KINDS, kinds
 from models.learned_columns import LearnedColumns
 from models.normaliser import Normaliser
 from models.ordinal import OrdinalScale
-from models.position import NUM_KINDS, PositionLogit
+from models.position import PositionLogit
 from models.precision import full_precision
 from models.predictions import as_predictions
 from models.prepared_rows import PreparedRows, Rows
 from models.ranker_config import RankerConfig
 from models.row_learning import learn_rows
+from models.row_predictions import PredictionPlan, predict_rows
 from models.row_scoring import FoldedWeights, score_rows
 from models.task_chain import chained
 from models.task_checks import check_tasks
@@ -70,6 +72,7 @@ class Ranker(nn.Module):
         self.scales = nn.ModuleDict({t.name: OrdinalScale(config.threshold_s) for t in tasks if t.loss == "ordinal"})
         self.register_buffer("platt_TK2", torch.tensor([1.0, 0.0]).repeat(len(tasks), NUM_KINDS, 1))
         self._folded: FoldedWeights | None = None
+        self._plan: PredictionPlan | None = None
 
     def _build_towers(self, config: RankerConfig) -> None:
         """Outputs start at zero weights: a task that never had a label is a constant, and cannot disturb an order."""
@@ -94,7 +97,7 @@ class Ranker(nn.Module):
     def first_layer(self, inputs: RankerInputs, side: ItemSide) -> Tensor:
         """float[N, O]: the factored first layer over normalised features, ids, taste and attention."""
         rows = self.rows(inputs, side, self.taste_column(self.solve_taste(inputs, side), inputs, side))
-        inputs_NO: Tensor = self.first(self.first.user_part(self.user_norm(inputs.user_SU)), *rows, inputs.slate_N)
+        inputs_NO: Tensor = self.first(self._users(inputs.user_SU), *rows, inputs.slate_N)
         return inputs_NO
 
     def rows(self, inputs: RankerInputs, side: ItemSide, taste_N1: Tensor, probe_NW: Tensor | None = None) -> Rows:
@@ -172,7 +175,7 @@ class Ranker(nn.Module):
         logits = self.by_task(self.heads_of(inputs.user_SU, rows, inputs.slate_N), at_place_NT)
         if self.taste is None:
             return logits
-        return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self.base_column]) + taste_N1.squeeze(1)}
+        return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self.schema.base_column]) + taste_N1.squeeze(1)}
 
     def predict(
         self, inputs: RankerInputs, side: ItemSide | None = None, dtype: torch.dtype = torch.float32
@@ -190,49 +193,48 @@ class Ranker(nn.Module):
         state = self.solve_taste(inputs, side)
         return PreparedRows(inputs, side, state, self.rows(inputs, side, self.taste_column(state, inputs, side)))
 
-    @torch.no_grad()
     def predict_prepared(self, prepared: PreparedRows, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
         """What `predict` gives, of rows that are prepared."""
-        inputs = prepared.inputs
-        heads = self.heads_of(inputs.user_SU, prepared.rows, inputs.slate_N, dtype)
-        return as_predictions(self, self.by_task(heads), self.kinds(inputs.item_NI))
+        inputs, rows, kind_N = prepared.inputs, prepared.rows, kinds(self.schema, prepared.inputs.item_NI)
+        if kind_N.device.type != "cpu" or not len(kind_N):
+            return as_predictions(
+                self, self.by_task(self.heads_of(inputs.user_SU, rows, inputs.slate_N, dtype)), kind_N
+            )
+        output_KN = self._score(inputs.user_SU, rows, inputs.slate_N, dtype)
+        return predict_rows(self._plan or PredictionPlan.of(self), output_KN, kind_N)
 
     def heads_of(
         self, user_SU: Tensor, rows: Rows, slate_N: Tensor, dtype: torch.dtype = torch.float32
     ) -> list[Tensor]:
         """Logits of the heads, float[N, K] each; on a CPU in forms of their own, with gradients and without."""
-        user_SO, device = self.first.user_part(self.user_norm(user_SU)), user_SU.device.type
+        device = user_SU.device.type
         if device != "cpu" or torch.is_autocast_enabled(device) or not len(slate_N):
-            return self._heads(self.first(user_SO, *rows, slate_N))
-        given = user_SO, torch.cat(rows, 1), slate_N
+            return self._heads(self.first(self._users(user_SU), *rows, slate_N))
         if torch.is_grad_enabled():
-            output_KN = learn_rows(self, *given)
+            output_KN = learn_rows(self, self._users(user_SU), torch.cat(rows, 1), slate_N)
         else:
-            output_KN = score_rows(self._folded or FoldedWeights.of(self, dtype), *given)
+            output_KN = self._score(user_SU, rows, slate_N, dtype)
         return [of_task_KN.T for of_task_KN in torch.split(output_KN, self.num_outputs)]
+
+    def _score(self, user_SU: Tensor, rows: Rows, slate_N: Tensor, dtype: torch.dtype) -> Tensor:
+        weights = self._folded or FoldedWeights.of(self, dtype)
+        return score_rows(weights, self._users(user_SU), torch.cat(rows, 1), slate_N)
+
+    def _users(self, user_SU: Tensor) -> Tensor:
+        return self.first.user_part(self.user_norm(user_SU))
 
     @torch.no_grad()
     def freeze(self) -> None:
         """To serve on a CPU: weights will not change any more, so what follows from them alone is computed once."""
-        self._folded = FoldedWeights.of(self, torch.float32)
+        self._folded, self._plan = FoldedWeights.of(self, torch.float32), PredictionPlan.of(self)
         for norm in (self.user_norm, self.item_norm, self.cross_norm):
             norm.freeze()
-
-    def kinds(self, item_NI: Tensor) -> Tensor:
-        """int64[N]: 0 product, 1 coupon, 2 ad, as the features say; a product where they are missing."""
-        coupon, ad = (self.schema.item.index(name) for name in ("is_coupon", "is_ad"))
-        is_ad_N = item_NI[:, ad] > 0
-        return torch.where(is_ad_N, 2, ((item_NI[:, coupon] > 0) & ~is_ad_N).long())
 
     def scale(self, task: str) -> OrdinalScale:
         """The thresholds of an ordinal task. Raises KeyError for any other task."""
         scale = self.scales[task]
         assert isinstance(scale, OrdinalScale)  # noqa: S101  the only kind put there
         return scale
-
-    def task(self, name: str) -> Task:
-        """The task of that name. Raises KeyError when there is none."""
-        return {task.name: task for task in self.tasks}[name]
 
     def observe(self, batch: Batch) -> None:
         """Updates what is counted, not learned: feature moments and positions seen."""
@@ -242,8 +244,3 @@ class Ranker(nn.Module):
         self.position.observe(batch.position_N, batch.kind_N)
         if self.taste is not None and batch.content.num_items:
             self.taste.kernel.dense_norm.observe(batch.content.dense_MD)
-
-    @property
-    def base_column(self) -> int:
-        """The item's smoothed click log-odds among the item features."""
-        return self.schema.item.index("item_click_logit")

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from models.batch import Batch
 from models.calibration import OnlinePlatt
+from models.kinds import NUM_KINDS
 from models.late_labels import late_weights
-from models.position import NUM_KINDS
 
 __all__ = ["TaskCalibration"]
 

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["FAST", "exp32", "silu32"]
+__all__ = ["FAST", "exp32", "sigmoid32", "silu32"]
 
 # Sums keep their order, and infinities and NaN their meaning; a product and a sum may become one instruction.
 FAST = {"contract", "nsz"}
@@ -42,13 +42,22 @@ else:
 
 @njit(inline="always")
 def exp32(x: Any) -> Any:  # noqa: ANN401 - what numpy calls the result of float32 arithmetic depends on its version
-    """e^x, right to two units in the last place within [-87, 88]; outside, that of the nearer end."""
-    within = min(max(x, _LOWEST), _HIGHEST)
+    """e^x, right to two units in the last place within [-87, 88]; outside, that of the nearer end.
+
+    NaN stays NaN.
+    """
+    within = _LOWEST if x < _LOWEST else (min(x, _HIGHEST))
     n = np.floor(within * _LOG2_E + _HALF)
     r = within - n * _LN2_HIGH - n * _LN2_LOW
     series = ((((_C5 * r + _C4) * r + _C3) * r + _C2) * r + _C1) * r + _C0
     power = _as_float32((np.int32(n) + _EXPONENT_BIAS) << _EXPONENT_PLACE)
     return (series * r * r + r + _ONE) * power
+
+
+@njit(inline="always")
+def sigmoid32(x: Any) -> Any:  # noqa: ANN401 - as above
+    """One over 1 + e^-x."""
+    return _ONE / (_ONE + exp32(-x))
 
 
 @njit(inline="always")

@@ -13,6 +13,7 @@ from models.explain import explain
 from models.feature_schema import EVENT_KINDS
 from models.finetune import FineTuneConfig, FineTuner
 from models.id_learner import IdLearning
+from models.kinds import kinds
 from models.predictions import as_predictions
 from models.ranker import Ranker
 from models.ranker_config import RankerConfig
@@ -155,7 +156,7 @@ def test_a_version_is_served_with_its_ids_and_attention_as_it_was(tmp_path: Path
     served, rows = trained().serving_model(), batch(99)
     save(tmp_path / "1", served, schema_hash=SCHEMA.hash, task_hash=task_hash(DEFAULT_TASKS), version=1, extra={})
     loaded = load(tmp_path / "1", SCHEMA.hash, task_hash(DEFAULT_TASKS)).ranker
-    expected = as_predictions(served, served(rows), served.kinds(rows.item_NI))
+    expected = as_predictions(served, served(rows), kinds(served.schema, rows.item_NI))
     for found in (loaded.predict(rows), loaded.predict(rows, loaded.item_side(films()))):
         for task, value in found.items():
             torch.testing.assert_close(value, expected[task].detach())
@@ -164,7 +165,7 @@ def test_a_version_is_served_with_its_ids_and_attention_as_it_was(tmp_path: Path
 def test_scoring_in_chunks_with_ids_and_attention_equals_scoring_at_once() -> None:
     served = trained().serving_model()
     rows = Batch.concat([batch(seed) for seed in range(200)])
-    expected = as_predictions(served, served(rows), served.kinds(rows.item_NI))
+    expected = as_predictions(served, served(rows), kinds(served.schema, rows.item_NI))
     assert rows.num_rows > 2048
     for task, value in served.predict(rows).items():
         torch.testing.assert_close(value, expected[task].detach())

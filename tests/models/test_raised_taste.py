@@ -1,5 +1,6 @@
 import torch
 
+from models.kinds import kinds
 from models.predictions import as_predictions
 from models.raised_taste import predict_raised
 from models.ranker_config import RankerConfig
@@ -17,7 +18,7 @@ def test_raised_predictions_are_those_of_a_taste_one_deviation_higher() -> None:
         # In ranker() the taste reaches the click head alone, by the linear path.
         higher_NT = variance_N.sqrt().unsqueeze(1) * torch.tensor([float(task.name == "click") for task in made.tasks])
         higher = made.tail(made.first_layer(rows, side), higher_NT)
-        expected = as_predictions(made, higher, made.kinds(rows.item_NI))
+        expected = as_predictions(made, higher, kinds(made.schema, rows.item_NI))
     found, raised = made.predict(rows), predict_raised(made, made.prepare(rows, side), row_R)
     for task in found:
         torch.testing.assert_close(raised[task], expected[task][row_R])

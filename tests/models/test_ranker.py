@@ -9,6 +9,7 @@ from models.batch import Batch
 from models.experts import Architecture
 from models.feature_schema import FeatureSchema
 from models.inputs import RankerInputs
+from models.kinds import kinds
 from models.ordinal import survival
 from models.predictions import as_predictions
 from models.ranker import Ranker
@@ -52,7 +53,7 @@ def test_a_row_scores_the_same_alone_and_among_others(ranker: Ranker, make_batch
 
 def test_scoring_in_chunks_equals_scoring_at_once(ranker: Ranker, make_batch: MakeBatch) -> None:
     batch = make_batch(2, num_slates=3, slate_size=ROWS_AT_ONCE // 2)
-    at_once = as_predictions(ranker, ranker(batch), ranker.kinds(batch.item_NI))
+    at_once = as_predictions(ranker, ranker(batch), kinds(ranker.schema, batch.item_NI))
     for name, value in ranker.predict(batch).items():
         torch.testing.assert_close(value, at_once[name].detach())
 

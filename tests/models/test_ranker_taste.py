@@ -9,6 +9,7 @@ from models.batch import Batch
 from models.checkpoint import load, save
 from models.finetune import FineTuneConfig, FineTuner
 from models.inputs import History
+from models.kinds import kinds
 from models.predictions import as_predictions
 from models.ranker import TASTE, Ranker
 from models.ranker_config import RankerConfig
@@ -70,7 +71,7 @@ def test_the_taste_moves_the_click_logit_by_itself_and_what_is_given_a_click() -
 
 def test_scoring_with_a_known_item_side_equals_learning_without_position() -> None:
     made, rows = ranker(), batch()
-    expected = as_predictions(made, made(rows), made.kinds(rows.item_NI))
+    expected = as_predictions(made, made(rows), kinds(made.schema, rows.item_NI))
     for found in (made.predict(rows), made.predict(rows, made.item_side(rows.content))):
         for task, value in found.items():
             torch.testing.assert_close(value, expected[task].detach())

@@ -5,6 +5,7 @@ import torch
 
 from models.batch import Batch
 from models.inputs import RankerInputs
+from models.kinds import kinds
 from models.predictions import as_predictions
 from models.ranker import Ranker
 from models.ranker_config import RankerConfig
@@ -34,7 +35,7 @@ def learned(config: RankerConfig) -> Ranker:
 def test_scores_equal_those_of_the_layers_that_learn(shape: str, make_batch: MakeBatch) -> None:
     made, batch = learned(SHAPES[shape]), make_batch(1, num_slates=3, slate_size=ROWS_AT_ONCE // 2 - 1)
     made.observe(batch)
-    expected = as_predictions(made, made(batch), made.kinds(batch.item_NI))
+    expected = as_predictions(made, made(batch), kinds(made.schema, batch.item_NI))
     for task, found_N in made.predict(batch).items():
         torch.testing.assert_close(found_N, expected[task].detach())
 

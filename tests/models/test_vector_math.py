@@ -35,6 +35,10 @@ def test_beyond_what_float32_holds_the_exponential_stays_at_the_end() -> None:
     assert exp_of(beyond).tolist() == [ends[0], ends[0], ends[1], ends[1]]
 
 
+def test_the_exponential_of_what_is_not_a_number_is_none() -> None:
+    assert np.isnan(exp_of(np.full(100, np.nan, np.float32))).all()
+
+
 def test_silu_is_x_times_its_sigmoid() -> None:
     exact_N = ALL / (1 + np.exp(-ALL.astype(np.float64)))
     np.testing.assert_allclose(silu_of(ALL), exact_N, rtol=1e-6, atol=1e-37)
