@@ -7,6 +7,7 @@ ratio above 1 is in our favour. Run `python -m benchmarks.scoring --json FILE` (
 """
 
 import argparse
+import copy
 import json
 import sys
 import time
@@ -49,16 +50,24 @@ def ranker_of(config: RankerConfig, inputs: RankerInputs) -> Ranker:
     return with_random_outputs(made, inputs)
 
 
+def frozen(made: Ranker, dtype: torch.dtype) -> Ranker:
+    """The same ranker to serve, as the scorer freezes a version that it takes."""
+    served = copy.deepcopy(made)
+    served.freeze(dtype)
+    return served
+
+
 def own_runs(inputs: RankerInputs) -> dict[str, Run]:
     """Ours, by shape, number format and what is known before the request."""
     runs: dict[str, Run] = {}
     for name, config in SHAPES.items():
         made = ranker_of(config, inputs)
         side = made.item_side(inputs.content)
-        runs[f"{name}, fp32"] = partial(made.predict, inputs, side)
-        runs[f"{name}, bf16"] = partial(made.predict, inputs, side, torch.bfloat16)
+        served = frozen(made, torch.float32)
+        runs[f"{name}, fp32"] = partial(served.predict, inputs, side)
+        runs[f"{name}, bf16"] = partial(frozen(made, torch.bfloat16).predict, inputs, side)
         if made.taste is not None:
-            runs[f"{name}, fp32, item side not known"] = partial(made.predict, inputs)
+            runs[f"{name}, fp32, item side not known"] = partial(served.predict, inputs)
     return runs
 
 

@@ -37,8 +37,6 @@ class FactoredLinear(nn.Module):
         """float[N, O]: W_x x."""
         return functional.linear(cross_NX, self.weight_OF[:, sum(self.splits[:2]) :])
 
-    def forward(self, user_SO: Tensor, item_NI: Tensor, cross_NX: Tensor, slate_N: Tensor) -> Tensor:
-        """float[N, O], from the users' part as `user_part` gave it."""
-        rows_NO = user_SO.index_select(0, slate_N)
-        rows_NO = torch.addmm(rows_NO, item_NI, self.weight_OF[:, self.splits[0] : -self.splits[2]].T)
-        return torch.addmm(rows_NO, cross_NX, self.weight_OF[:, -self.splits[2] :].T)
+    def forward(self, user_SO: Tensor, rows_NF: Tensor, slate_N: Tensor) -> Tensor:
+        """float[N, O], from the users' part as `user_part` gave it, and the item's and the cross inputs, F = I + X."""
+        return torch.addmm(user_SO.index_select(0, slate_N), rows_NF, self.weight_OF[:, self.splits[0] :].T)

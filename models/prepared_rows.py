@@ -8,16 +8,16 @@ from models.inputs import RankerInputs
 from models.item_side import ItemSide
 from models.taste import TasteState
 
-__all__ = ["PreparedRows", "Rows"]
-
-# Inputs of the first layer, float[N, F] each: the items' part and the pairs'.
-Rows = tuple[Tensor, Tensor]
+__all__ = ["PreparedRows"]
 
 
 class PreparedRows(NamedTuple):
-    """N rows. `side`: of the content that they refer to. `taste`: what the users like; None where nothing is known."""
+    """N rows. `side`: of the content that they refer to. `taste`: what the users like; None where nothing is known.
+
+    `rows_NF`: inputs of the first layer, see `Ranker.rows`.
+    """
 
     inputs: RankerInputs
     side: ItemSide
     taste: TasteState | None
-    rows: Rows
+    rows_NF: Tensor

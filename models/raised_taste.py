@@ -30,9 +30,9 @@ def predict_raised(ranker: Ranker, prepared: PreparedRows, row_R: Tensor) -> dic
         content=inputs.content,
         history=inputs.history,
     )
-    item_RF, pair_RF = (part_NF[row_R] for part_NF in prepared.rows)
+    rows_RF = prepared.rows_NF[row_R]
     if ranker.taste is not None:
         factor_MW = prepared.side.factor_MW
         variance_R = ranker.taste.variance(prepared.taste, factor_MW, asked.content_N, asked.slate_N)
-        pair_RF[:, len(ranker.schema.cross)] += variance_R.sqrt()
-    return ranker.predict_prepared(prepared._replace(inputs=asked, rows=(item_RF, pair_RF)))
+        rows_RF[:, ranker.taste_place] += variance_R.sqrt()
+    return ranker.predict_prepared(prepared._replace(inputs=asked, rows_NF=rows_RF))

@@ -26,7 +26,7 @@ from models.ordinal import OrdinalScale
 from models.position import PositionLogit
 from models.precision import full_precision
 from models.predictions import as_predictions
-from models.prepared_rows import PreparedRows, Rows
+from models.prepared_rows import PreparedRows
 from models.ranker_config import RankerConfig
 from models.row_learning import learn_rows
 from models.row_predictions import PredictionPlan, predict_rows
@@ -87,7 +87,7 @@ class Ranker(nn.Module):
             # Attention starts without a say. Ids do too, as their vectors start at zero.
             self.first.weight_OF[:, self.first.weight_OF.shape[1] - config.attention_width :] = 0
             if self.taste is not None:
-                column = sum(self.first.splits[:2]) + len(self.schema.cross)
+                column = self.first.splits[0] + self.taste_place
                 click = sum(self.num_outputs[: [task.name for task in self.tasks].index(CLICK_TASK)])
                 self.first.weight_OF[sum(self.experts.splits) + click, column] = 1
         for head in self.heads:
@@ -96,15 +96,14 @@ class Ranker(nn.Module):
 
     def first_layer(self, inputs: RankerInputs, side: ItemSide) -> Tensor:
         """float[N, O]: the factored first layer over normalised features, ids, taste and attention."""
-        rows = self.rows(inputs, side, self.taste_column(self.solve_taste(inputs, side), inputs, side))
-        inputs_NO: Tensor = self.first(self._users(inputs.user_SU), *rows, inputs.slate_N)
+        rows_NF = self.rows(inputs, side, self.taste_column(self.solve_taste(inputs, side), inputs, side))
+        inputs_NO: Tensor = self.first(self._users(inputs.user_SU), rows_NF, inputs.slate_N)
         return inputs_NO
 
-    def rows(self, inputs: RankerInputs, side: ItemSide, taste_N1: Tensor, probe_NW: Tensor | None = None) -> Rows:
-        """The items' and the cross part's inputs of the first layer, float[N, F] each."""
+    def rows(self, inputs: RankerInputs, side: ItemSide, taste_N1: Tensor, probe_NW: Tensor | None = None) -> Tensor:
+        """float[N, F]: the items' inputs of the first layer and, after them, those of the pairs."""
         item_NF = self.learned.beside_item(self.item_norm(inputs.item_NI), side, inputs.content_N, probe_NW)
-        parts = self.cross_norm(inputs.cross_NX), taste_N1, self.learned.attended(inputs, side)
-        return item_NF, torch.cat(parts, 1)
+        return torch.cat([item_NF, self.cross_norm(inputs.cross_NX), taste_N1, self.learned.attended(inputs, side)], 1)
 
     def tail(self, inputs_NO: Tensor, shift_NT: Tensor | None = None) -> dict[str, Tensor]:
         """Logits per task from the first layer's outputs. See `by_task`."""
@@ -168,23 +167,21 @@ class Ranker(nn.Module):
         with full_precision(inputs.user_SU.device):
             side = self.item_side(inputs.content)
             taste_N1 = self.taste_column(self.solve_taste(inputs, side), inputs, side)
-        rows = self.rows(inputs, side, taste_N1, probe_NW)
+        rows_NF = self.rows(inputs, side, taste_N1, probe_NW)
         if position_N is None:
-            return self.by_task(self.heads_of(inputs.user_SU, rows, inputs.slate_N))
+            return self.by_task(self.heads_of(inputs.user_SU, rows_NF, inputs.slate_N))
         at_place_NT = self.position(position_N, torch.zeros_like(position_N) if kind_N is None else kind_N)
-        logits = self.by_task(self.heads_of(inputs.user_SU, rows, inputs.slate_N), at_place_NT)
+        logits = self.by_task(self.heads_of(inputs.user_SU, rows_NF, inputs.slate_N), at_place_NT)
         if self.taste is None:
             return logits
         return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self.schema.base_column]) + taste_N1.squeeze(1)}
 
-    def predict(
-        self, inputs: RankerInputs, side: ItemSide | None = None, dtype: torch.dtype = torch.float32
-    ) -> dict[str, Tensor]:
+    def predict(self, inputs: RankerInputs, side: ItemSide | None = None) -> dict[str, Tensor]:
         """Calibrated predictions per shown item, float[N] a task, without position. See `as_predictions`.
 
-        `side`: that of `inputs.content`, when it is known already. `dtype`: of the large products, on a CPU.
+        `side`: that of `inputs.content`, when it is known already.
         """
-        return self.predict_prepared(self.prepare(inputs, side), dtype)
+        return self.predict_prepared(self.prepare(inputs, side))
 
     @torch.no_grad()
     def prepare(self, inputs: RankerInputs, side: ItemSide | None = None) -> PreparedRows:
@@ -193,42 +190,48 @@ class Ranker(nn.Module):
         state = self.solve_taste(inputs, side)
         return PreparedRows(inputs, side, state, self.rows(inputs, side, self.taste_column(state, inputs, side)))
 
-    def predict_prepared(self, prepared: PreparedRows, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+    @torch.no_grad()
+    def predict_prepared(self, prepared: PreparedRows) -> dict[str, Tensor]:
         """What `predict` gives, of rows that are prepared."""
-        inputs, rows, kind_N = prepared.inputs, prepared.rows, kinds(self.schema, prepared.inputs.item_NI)
-        if kind_N.device.type != "cpu" or not len(kind_N):
-            return as_predictions(
-                self, self.by_task(self.heads_of(inputs.user_SU, rows, inputs.slate_N, dtype)), kind_N
-            )
-        output_KN = self._score(inputs.user_SU, rows, inputs.slate_N, dtype)
+        inputs, kind_N = prepared.inputs, kinds(self.schema, prepared.inputs.item_NI)
+        if not self._is_by_rows(kind_N):
+            heads = self.heads_of(inputs.user_SU, prepared.rows_NF, inputs.slate_N)
+            return as_predictions(self, self.by_task(heads), kind_N)
+        output_KN = self._score(inputs.user_SU, prepared.rows_NF, inputs.slate_N)
         return predict_rows(self._plan or PredictionPlan.of(self), output_KN, kind_N)
 
-    def heads_of(
-        self, user_SU: Tensor, rows: Rows, slate_N: Tensor, dtype: torch.dtype = torch.float32
-    ) -> list[Tensor]:
+    def heads_of(self, user_SU: Tensor, rows_NF: Tensor, slate_N: Tensor) -> list[Tensor]:
         """Logits of the heads, float[N, K] each; on a CPU in forms of their own, with gradients and without."""
-        device = user_SU.device.type
-        if device != "cpu" or torch.is_autocast_enabled(device) or not len(slate_N):
-            return self._heads(self.first(self._users(user_SU), *rows, slate_N))
+        if not self._is_by_rows(slate_N):
+            return self._heads(self.first(self._users(user_SU), rows_NF, slate_N))
         if torch.is_grad_enabled():
-            output_KN = learn_rows(self, self._users(user_SU), torch.cat(rows, 1), slate_N)
+            output_KN = learn_rows(self, self._users(user_SU), rows_NF, slate_N)
         else:
-            output_KN = self._score(user_SU, rows, slate_N, dtype)
+            output_KN = self._score(user_SU, rows_NF, slate_N)
         return [of_task_KN.T for of_task_KN in torch.split(output_KN, self.num_outputs)]
 
-    def _score(self, user_SU: Tensor, rows: Rows, slate_N: Tensor, dtype: torch.dtype) -> Tensor:
-        weights = self._folded or FoldedWeights.of(self, dtype)
-        return score_rows(weights, self._users(user_SU), torch.cat(rows, 1), slate_N)
+    @staticmethod
+    def _is_by_rows(slate_N: Tensor) -> bool:
+        device = slate_N.device.type
+        return device == "cpu" and not torch.is_autocast_enabled(device) and len(slate_N) > 0
+
+    def _score(self, user_SU: Tensor, rows_NF: Tensor, slate_N: Tensor) -> Tensor:
+        return score_rows(self._folded or FoldedWeights.of(self), self._users(user_SU), rows_NF, slate_N)
 
     def _users(self, user_SU: Tensor) -> Tensor:
         return self.first.user_part(self.user_norm(user_SU))
 
     @torch.no_grad()
-    def freeze(self) -> None:
-        """To serve on a CPU: weights will not change any more, so what follows from them alone is computed once."""
-        self._folded, self._plan = FoldedWeights.of(self, torch.float32), PredictionPlan.of(self)
+    def freeze(self, dtype: torch.dtype = torch.float32) -> None:
+        """To serve on a CPU: weights change no more, what follows from them is computed once. `dtype`: of products."""
+        self._folded, self._plan = FoldedWeights.of(self, dtype), PredictionPlan.of(self)
         for norm in (self.user_norm, self.item_norm, self.cross_norm):
             norm.freeze()
+
+    @property
+    def taste_place(self) -> int:
+        """Column of the taste among the first layer's inputs of a row."""
+        return self.first.splits[1] + len(self.schema.cross)
 
     def scale(self, task: str) -> OrdinalScale:
         """The thresholds of an ordinal task. Raises KeyError for any other task."""

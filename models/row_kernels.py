@@ -53,17 +53,18 @@ def mix_experts(  # noqa: PLR0917 - numba compiles no keywords
 @njit(cache=True, error_model="numpy", nogil=True)
 def heads(  # noqa: PLR0917 - numba compiles no keywords
     tower_TWR: Float32, bias_TW: Float32, head_KW: Float32, head_bias_K: Float32, task_K: NDArray[np.int64],
-    linear_KR: Float32, out_KR: Float32,
+    linear_KR: Float32, out_KN: Float32, start: int,
 ) -> None:  # fmt: skip
-    """Writes the outputs: each is the linear path's, plus its head's of SiLU(tower + b) of its task.
+    """Writes the outputs of R rows from `start` on: the linear path's, plus the head's of SiLU(tower + b) of its task.
 
     `tower_TWR` is overwritten.
     """
+    end = start + linear_KR.shape[1]
     for t in range(len(tower_TWR)):
         for w in range(tower_TWR.shape[1]):
             _activate(tower_TWR[t, w], bias_TW[t, w])
-    for k in range(len(out_KR)):
-        _head(tower_TWR[task_K[k]], head_KW[k], head_bias_K[k], linear_KR[k], out_KR[k])
+    for k in range(len(out_KN)):
+        _head(tower_TWR[task_K[k]], head_KW[k], head_bias_K[k], linear_KR[k], out_KN[k][start:end])
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
@@ -80,14 +81,15 @@ def _normalise(output_DR: Float32, bias_D: Float32, scale_D: Float32, shift_D: F
     inverse_R[:] = _ZERO
     for d in range(len(output_DR)):
         for r in range(len(inverse_R)):
-            output_DR[d, r] += bias_D[d]
-            inverse_R[r] += output_DR[d, r] * output_DR[d, r]
+            centred = output_DR[d, r] + bias_D[d]
+            inverse_R[r] += centred * centred
     width = np.float32(len(output_DR))
     for r in range(len(inverse_R)):
         inverse_R[r] = _ONE / np.sqrt(inverse_R[r] / width + LAYER_NORM_EPSILON)
     for d in range(len(output_DR)):
         for r in range(len(inverse_R)):
-            output_DR[d, r] = silu32(scale_D[d] * (output_DR[d, r] * inverse_R[r]) + shift_D[d])
+            normal = (output_DR[d, r] + bias_D[d]) * inverse_R[r]
+            output_DR[d, r] = silu32(scale_D[d] * normal + shift_D[d])
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)

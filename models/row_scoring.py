@@ -1,6 +1,6 @@
 """Scores of many rows on a CPU: the ranker after its features, in a form made for scoring alone.
 
-The same numbers as `Ranker.tail`, to rounding (tested), two to three times as fast. Rows run along the last dimension,
+The same numbers as `Ranker.tail`, to rounding (tested), several times as fast. Rows run along the last dimension,
 so that every step is over long contiguous runs; a chunk's numbers stay in a core's cache, in memory taken once; users
 enter the first product as columns of ones; the mean that LayerNorm takes off is taken off the weights beforehand.
 """
@@ -47,7 +47,7 @@ class FoldedWeights:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, ranker: "Ranker", dtype: torch.dtype) -> "FoldedWeights":
+    def of(cls, ranker: "Ranker", dtype: torch.dtype = torch.float32) -> "FoldedWeights":
         """From the ranker as it is. `dtype`: of the large products."""
         experts, heads, num_hidden = ranker.experts, ranker.heads, ranker.experts.splits[0]
         first_OF = ranker.first.weight_OF[:, ranker.first.splits[0] :]
@@ -68,19 +68,23 @@ class FoldedWeights:
 
 
 class _Memory:
-    """What a chunk of R rows needs, taken once: fresh memory for every step costs more than the step."""
+    """What a chunk of R rows needs, taken once: tensors for the products, arrays of the same numbers for the rest.
+
+    Fresh memory for every step costs more than the step.
+    """
 
     def __init__(self, weights: FoldedWeights, num_rows: int) -> None:
         num_experts, width, _ = weights.expert_EDH.shape
         num_tasks, tower_width, _ = weights.tower_TWD.shape
         low, full = weights.hidden_UF, weights.beside_GF
-        self.num_rows = num_rows
         self.hidden_UR = low.new_empty(len(low), num_rows)
         self.beside_GR = full.new_empty(len(full), num_rows)
         self.output_EDR = low.new_empty(num_experts, width, num_rows)
         self.mixed_TDR = full.new_empty(num_tasks, width, num_rows)
         self.tower_TWR = full.new_empty(num_tasks, tower_width, num_rows)
-        self.out_KR = np.empty((len(weights.task_K), num_rows), np.float32)
+        beside, num_gates = self.beside_GR.numpy(), num_tasks * num_experts
+        self.gate_TER, self.linear_KR = beside[:num_gates].reshape(num_tasks, num_experts, -1), beside[num_gates:]
+        self.mixed, self.tower = self.mixed_TDR.numpy(), self.tower_TWR.numpy()
 
 
 @torch.no_grad()
@@ -94,32 +98,27 @@ def score_rows(weights: FoldedWeights, user_SO: Tensor, rows_NF: Tensor, slate_N
     out_KN = np.empty((len(weights.task_K), len(rows_NF)), np.float32)
     user, slate = user_SO.numpy(), slate_N.numpy()
     for start in range(0, len(rows_NF), ROWS_AT_ONCE):
-        chunk = slice(start, start + ROWS_AT_ONCE)
-        rows_RF = rows_NF[chunk]
-        if len(rows_RF) != memory.num_rows:
+        rows_RF = rows_NF[start : start + ROWS_AT_ONCE]
+        if len(rows_RF) != memory.hidden_UR.shape[1]:
             memory = _Memory(weights, len(rows_RF))
-        out_KN[:, chunk] = _score_chunk(weights, memory, rows_RF, user, slate[chunk])
+        _score_chunk(weights, memory, rows_RF, user, slate[start : start + ROWS_AT_ONCE])
+        of_heads = weights.tower_bias_TW, weights.head_KW, weights.head_bias_K, weights.task_K
+        row_kernels.heads(memory.tower, *of_heads, memory.linear_KR, out_KN, start)
     return torch.from_numpy(out_KN)
 
 
 def _score_chunk(
     weights: FoldedWeights, memory: _Memory, rows_RF: Tensor, user_SO: Float32, slate_R: NDArray[np.int64]
-) -> Float32:
-    """float32[K, R]: the outputs; they are in `memory`."""
-    expert_EDH, (num_tasks, num_experts) = weights.expert_EDH, weights.allowed_TE.shape
-    hidden_UR = torch.mm(weights.hidden_UF, rows_RF.T.to(expert_EDH.dtype), out=memory.hidden_UR).float()
-    beside_GR = torch.mm(weights.beside_GF, rows_RF.T, out=memory.beside_GR).numpy()
-    row_kernels.add_users(hidden_UR.numpy(), beside_GR, user_SO, slate_R)
-    hidden_EHR = hidden_UR.to(expert_EDH.dtype).view(num_experts, -1, len(rows_RF))
-    expert_EDR = torch.bmm(expert_EDH, hidden_EHR, out=memory.output_EDR).float().numpy()
-    gate_GR, linear_KR = beside_GR[: num_tasks * num_experts], beside_GR[num_tasks * num_experts :]
-    gate_TER = gate_GR.reshape(num_tasks, num_experts, -1)
+) -> None:
+    """Fills `memory` up to the towers, before their bias and SiLU."""
+    hidden_UR = torch.mm(weights.hidden_UF, rows_RF.T.to(weights.hidden_UF.dtype), out=memory.hidden_UR).float()
+    beside_GR = torch.mm(weights.beside_GF, rows_RF.T, out=memory.beside_GR)
+    row_kernels.add_users(hidden_UR.numpy(), beside_GR.numpy(), user_SO, slate_R)
+    hidden_EHR = hidden_UR.to(weights.hidden_UF.dtype).view(len(weights.expert_EDH), -1, len(rows_RF))
+    expert_EDR = torch.bmm(weights.expert_EDH, hidden_EHR, out=memory.output_EDR).float().numpy()
     normal = weights.expert_bias_ED, weights.scale_ED, weights.shift_ED
-    row_kernels.mix_experts(expert_EDR, *normal, gate_TER, weights.allowed_TE, memory.mixed_TDR.numpy())
-    tower_TWR = torch.bmm(weights.tower_TWD, memory.mixed_TDR, out=memory.tower_TWR).numpy()
-    of_heads = weights.tower_bias_TW, weights.head_KW, weights.head_bias_K, weights.task_K
-    row_kernels.heads(tower_TWR, *of_heads, linear_KR, memory.out_KR)
-    return memory.out_KR
+    row_kernels.mix_experts(expert_EDR, *normal, memory.gate_TER, weights.allowed_TE, memory.mixed)
+    torch.bmm(weights.tower_TWD, memory.mixed_TDR, out=memory.tower_TWR)
 
 
 def _centred(weight: Tensor) -> Tensor:
