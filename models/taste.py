@@ -4,12 +4,14 @@ logit(u, i) = c1 b_i + c2 + f_u(i), where b_i is the item's smoothed click log-o
 over the user's last answers, by two Newton steps of the Laplace approximation (Rasmussen and Williams 2006, algorithm
 3.1; models.md 11.5). An answer counts at once, without a gradient step; f_u is a sum over answers and kernel groups, so
 it explains itself exactly; its variance is what is not known of the user. Kernel and c are learned through the solve,
-and so is how much less older answers are trusted.
+and so is how much less older answers are trusted. On a CPU, without gradients, taste_serving.py does it.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,17 +20,11 @@ from models.feature_schema import FeatureSchema
 from models.inputs import History
 from models.item_side import ItemSide
 from models.taste_kernel import TasteKernel
+from models.taste_serving import score_items, solve_users
+from models.taste_weights import ANSWERS_A_FADE, MIN_CURVATURE, NO_BASE_LOGIT, NUM_STEPS, TasteWeights
 
 __all__ = ["Taste", "TasteState"]
 
-# One step takes every answer as a surprise, and overshoots. RankLens, NDCG@10 and normalised entropy of the training
-# lists' last fifth, with trust that fades: .6432 and .7750; one step, without: .6414 and .7773.
-NUM_STEPS = 2
-# Answers after which trust has faded once: about a list.
-ANSWERS_A_FADE = 24
-# Keeps the weight of an answer that was certain above zero, as its square root is divided by in the gradient.
-MIN_CURVATURE = 1e-6
-NO_BASE_LOGIT = -3.0
 # Cells of items by users up to which a product of all is faster than gathering the factors of a row (measured: 64).
 MAX_CELLS_A_ROW = 64
 
@@ -37,9 +33,9 @@ MAX_CELLS_A_ROW = 64
 class TasteState:
     """S users as their answers say: f_u(i) = phi(i) . `direction_SW`[u] + the weight of same items.
 
-    `alpha_SA`: how much each answer says, 0 where there is none. `root_SA`, `lower_SAA` and `factor_SAW` give the
-    variance: square root of the answers' curvature, 0 where there is no answer; Cholesky factor of I + root K root;
-    factors of the answered items, those of any item where there is no answer.
+    `alpha_SA`: how much each answer says, 0 where there is none. `root_SA` and `lower_SAA` give the variance: square
+    root of the answers' curvature, 0 where there is no answer; Cholesky factor of I + root K root. `factor_MW`: factors
+    of the content's items.
     """
 
     history: History
@@ -47,7 +43,11 @@ class TasteState:
     alpha_SA: Tensor
     root_SA: Tensor
     lower_SAA: Tensor
-    factor_SAW: Tensor
+    factor_MW: Tensor
+
+    def factors(self, slate_U: Tensor) -> Tensor:
+        """float[U, A, W]: of what users answered to; those of any item where there is no answer."""
+        return _gather(self.factor_MW, self.history.answer_SA[slate_U])
 
 
 class Taste(nn.Module):
@@ -69,6 +69,22 @@ class Taste(nn.Module):
 
     def solve(self, factor_MW: Tensor, history: History) -> TasteState:
         """The users' state, from factors of the content's items. Without answers f is 0."""
+        return self._served(factor_MW, history) if _is_serving(factor_MW) else self._learning(factor_MW, history)
+
+    def _served(self, factor_MW: Tensor, history: History) -> TasteState:
+        given = [_array(one) for one in (history.answer_SA, history.answer_y_SA, history.answer_logit_SA)]
+        (num_users, num_answers), width = history.answer_SA.shape, factor_MW.shape[1]
+        direction_SW, upper_SAA = torch.empty(num_users, width), torch.empty(num_users, num_answers, num_answers)
+        alpha_SA, root_SA = torch.empty(num_users, num_answers), torch.empty(num_users, num_answers)
+        found = direction_SW, alpha_SA, root_SA, upper_SAA
+        solve_users(_array(factor_MW), self._weights(), *given, *(one.numpy() for one in found))
+        return TasteState(history, direction_SW, alpha_SA, root_SA, upper_SAA.transpose(1, 2), factor_MW)
+
+    def _weights(self) -> TasteWeights:
+        learned = self.base_scale, self.base_shift, self.log_trust, self.fading, self.kernel.identity
+        return TasteWeights(*(weight.item() for weight in learned))
+
+    def _learning(self, factor_MW: Tensor, history: History) -> TasteState:
         answer_SA = history.answer_SA
         is_answer_SA = answer_SA != NO_ITEM
         factor_SAW = _gather(factor_MW, answer_SA)
@@ -89,7 +105,7 @@ class Taste(nn.Module):
             if step + 1 < NUM_STEPS:
                 f_SA = (kernel_SAA @ alpha_SA1).squeeze(2)
         direction_SW = (factor_SAW.transpose(1, 2) @ alpha_SA1).squeeze(2)
-        return TasteState(history, direction_SW, alpha_SA1.squeeze(2), root_SA1.squeeze(2), lower_SAA, factor_SAW)
+        return TasteState(history, direction_SW, alpha_SA1.squeeze(2), root_SA1.squeeze(2), lower_SAA, factor_MW)
 
     def trust(self, answer_SA: Tensor) -> Tensor:
         """float[S, A]: how much each answer counts; 0 where there is none. The newest stands last."""
@@ -106,8 +122,15 @@ class Taste(nn.Module):
     def of_items(self, state: TasteState, side: ItemSide, content_N: Tensor, slate_N: Tensor) -> Tensor:
         """float[N]: the same from what is known of the content's items; 0 for NO_ITEM.
 
-        One product of all items with all users is faster than one of every row, unless rows are few beside it.
+        While learning, one product of all items with all users is faster than one of every row, unless rows are few
+        beside it.
         """
+        if _is_serving(side.factor_MW):
+            served_N, answer_SA = torch.empty(len(content_N)), state.history.answer_SA
+            users = _array(state.direction_SW), _array(state.alpha_SA), _array(answer_SA)
+            rows = _array(content_N), _array(slate_N), served_N.numpy()
+            score_items(_array(side.factor_MW), self.kernel.identity.item(), *users, *rows)
+            return served_N
         num_users = len(state.direction_SW)
         if not len(side) or len(side) * num_users > MAX_CELLS_A_ROW * len(content_N):
             found_N: Tensor = self(state, side.factors(content_N), content_N, slate_N)
@@ -135,7 +158,7 @@ class Taste(nn.Module):
         answer_UA = state.history.answer_SA[user_U]
         is_known_U1R = (content_UR != NO_ITEM).unsqueeze(1)
         is_same_UAR = (answer_UA.unsqueeze(2) == content_UR.unsqueeze(1)) & is_known_U1R
-        k_UAR = state.factor_SAW[user_U] @ _gather(factor_MW, content_UR).transpose(1, 2) * is_known_U1R
+        k_UAR = state.factors(user_U) @ _gather(factor_MW, content_UR).transpose(1, 2) * is_known_U1R
         pulled_UAR = k_UAR.addcmul_(self.kernel.identity, is_same_UAR).mul_(state.root_SA[user_U].unsqueeze(2))
         solved_UAR = torch.linalg.solve_triangular(state.lower_SAA[user_U], pulled_UAR, upper=False)
         known_UR = solved_UAR.square().sum(1)
@@ -144,13 +167,24 @@ class Taste(nn.Module):
     def contributions(self, state: TasteState, factor_NW: Tensor, content_N: Tensor, slate_N: Tensor) -> Tensor:
         """float[N, A, G]: what each answer says of a row by each kernel group; over A and G they add up to f."""
         groups = self.kernel.column_groups()
-        product_NAW = state.factor_SAW[slate_N] * factor_NW.unsqueeze(1)
+        product_NAW = state.factors(slate_N) * factor_NW.unsqueeze(1)
         is_of_WG = functional.one_hot(groups, len(self.kernel.groups)).to(product_NAW.dtype)
         found = product_NAW @ is_of_WG
         answer_NA = state.history.answer_SA[slate_N]
         is_same_NA = (answer_NA == content_N.unsqueeze(1)) & (answer_NA != NO_ITEM)
         found[:, :, -1] = self.kernel.identity * is_same_NA
         return found * state.alpha_SA[slate_N].unsqueeze(2)
+
+
+def _is_serving(factor_MW: Tensor) -> bool:
+    """Whether the compiled form does it: on a CPU, when nothing is learned from it."""
+    return factor_MW.device.type == "cpu" and not torch.is_grad_enabled()
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    """For compiled functions."""
+    array: NDArray[Any] = tensor.detach().contiguous().numpy()
+    return array
 
 
 def _gather(factor_MW: Tensor, place: Tensor) -> Tensor:
