@@ -146,10 +146,8 @@ class Taste(nn.Module):
         `factor_MW`: of the content's items. Without a state, as when nobody has answered anything, k(i, i). One solve
         for all rows of a user: every user's rows side by side, padded to the longest list (U users, R rows).
         """
-        is_known_N = content_N != NO_ITEM
-        prior_N = (
-            self.kernel.identity + _gather(factor_MW.square().sum(1, keepdim=True), content_N).squeeze(1) * is_known_N
-        )
+        known_NW = _gather(factor_MW, content_N) * (content_N != NO_ITEM).unsqueeze(1)
+        prior_N = self.kernel.identity + known_NW.square().sum(1)
         if state is None or not len(slate_N):
             return prior_N
         user_U, place_N, column_N = _side_by_side(slate_N)

@@ -184,11 +184,12 @@ def _multiply(upper_PP: Float32, x_P: Float32, out_P: Float32) -> None:
 @njit(cache=True, error_model="numpy", nogil=True)
 def _write(start: int, upper_PP: Float32, upper_AA: Float32) -> None:
     """The triangle after `start` places without an answer; 0 elsewhere, and 1 on their diagonal."""
-    upper_AA[:] = _ZERO
     for a in range(len(upper_AA)):
         if a < start:
+            upper_AA[a] = _ZERO
             upper_AA[a, a] = _ONE
         else:
-            row, from_row = upper_AA[a][a:], upper_PP[a - start][a - start :]
+            upper_AA[a][:start] = _ZERO
+            row, from_row = upper_AA[a][start:], upper_PP[a - start]
             for b in range(len(row)):
-                row[b] = from_row[b]
+                row[b] = from_row[b] if b >= a - start else _ZERO
