@@ -1,4 +1,4 @@
-"""What the taste layer computes with beside its kernel, in both its forms: taste.py learns, taste_kernels.py serves."""
+"""What the taste layer computes with beside its kernel, in both its forms: taste.py learns, taste_serving.py serves."""
 
 from typing import NamedTuple
 
