@@ -32,11 +32,11 @@ def register(app: faust.App, runtime: WorkerRuntime) -> None:
 
     @app.on_partitions_assigned.connect
     async def on_assigned(_: faust.App, assigned: Sequence[Any], **__: Any) -> None:
-        await runtime.assign(
+        runtime.assignment.begin(
             events={tp.partition for tp in assigned if tp.topic == events_topic},
             item_counts={tp.partition for tp in assigned if tp.topic == counts_topic},
         )
 
     @app.on_partitions_revoked.connect
     async def on_revoked(_: faust.App, revoked: Sequence[Any], **__: Any) -> None:  # noqa: ARG001 - Faust's signature
-        await runtime.release()
+        await runtime.assignment.release()

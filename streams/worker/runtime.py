@@ -13,7 +13,6 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 
 from streams.clock import Clock
-from streams.errors import StateError
 from streams.features.capture import compile_capture
 from streams.features.feast_repo import prepare_repo
 from streams.features.feast_writer import FeatureRowWriter
@@ -25,6 +24,7 @@ from streams.observability.metrics import WorkerMetrics
 from streams.observability.web import RoleServer
 from streams.settings import Settings
 from streams.worker import heap
+from streams.worker.assignment import Assignment
 from streams.worker.counted import observe
 from streams.worker.flush_pace import FlushPace
 from streams.worker.history_erasure import HistoryErasure
@@ -81,9 +81,8 @@ class WorkerRuntime:
             status=self._status,
             port=settings.worker.metrics_port,
         )
-        self._is_ready = False
         self._pace = FlushPace(settings.worker.flush_interval_s, settings.worker.backlog_flush_interval_s)
-        self._assigned = asyncio.Event()
+        self._has_started = False
         # One chunk, then the event loop: a flush's transaction takes ten rounds of it, in limited time.
         self._turn = asyncio.Lock()
         self._refreshes = RefreshLoop(self._serving, self._turn)
@@ -113,14 +112,18 @@ class WorkerRuntime:
         await self._models.start()
         erasure = HistoryErasure(self._clock, self._writer, self._partitions)
         refusals = ItemRefusals(self.settings, self._clock, self.knowledge, self._partitions, self.metrics)
+        self._crash = crash
+        self.assignment = Assignment(self._partitions, self._rows, self.metrics, self._guarded)
         loops = (self._flush_loop, self._tick_loop, self._observe_loop, self._refreshes.run, erasure.run, refusals.run)
-        self._tasks = [asyncio.create_task(self._guarded(loop, crash)) for loop in loops]
+        self._tasks = [asyncio.create_task(self._guarded(loop)) for loop in loops]
+        self._has_started = True
 
     async def stop(self, leave_group: Callable[[], Awaitable[None]]) -> None:
         """Flush, give everything back, leave the group: others go on from here. Then close what may take its time."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.assignment.settled()
         await self._partitions.close()
         await self._rows.release_all()
         await leave_group()
@@ -130,12 +133,12 @@ class WorkerRuntime:
         await self._sender.stop()
         await self._server.stop()
 
-    async def _guarded(self, loop: Callable[[], Awaitable[None]], crash: Crash) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await loop()
+            await work()
         except Exception as error:  # whatever it is, going on would lose data
             log.exception("worker_failed", reason=str(error))
-            await crash(error)
+            await self._crash(error)
 
     async def _flush_loop(self) -> None:
         while True:
@@ -176,31 +179,9 @@ class WorkerRuntime:
             self.metrics.state_bytes.set(await asyncio.to_thread(self._partitions.state_bytes))
             self.metrics.restored.inc(self._partitions.take_restored())
 
-    async def assign(self, events: set[int], item_counts: set[int]) -> None:
-        """Own exactly these partitions of `events` and `item-counts`."""
-        self._is_ready = False
-        lacking = await self._rows.acquire(events, item_counts)
-        held = dict(self._partitions.owned)
-        await self._partitions.assign(events)
-        taken = [n for n, before in held.items() if n in events and self._partitions.owned[n] is not before]
-        if taken:
-            # Faust does not always resume a consumer that was away so long: a new process does.
-            raise StateError(f"partitions {taken} were taken over while this worker was away; it starts anew")
-        await self._rows.fill(lacking, self._partitions)
-        self.metrics.rebalances.inc()
-        self.metrics.partitions.set(len(events))
-        self._is_ready = True
-        self._assigned.set()
-        log.info("partitions_assigned", events=sorted(events), item_counts=sorted(item_counts))
-
-    async def release(self) -> None:
-        """Partitions are about to move: let others write their feature rows."""
-        self._assigned.clear()
-        await self._rows.release_all()
-
     async def write_item_rows(self, number: int, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Take a chunk of `item-counts` and write the rows of its items."""
-        await self._assigned.wait()
+        await self.assignment.opened()
         async with self._turn:
             slots = self.knowledge.on_item_counts(number, records)
             await asyncio.sleep(0)
@@ -208,8 +189,7 @@ class WorkerRuntime:
 
     async def ingest(self, number: int, records: Sequence[SourceRecord], ack: Callable[[], Any]) -> None:
         """Process a chunk of `events`; `ack` is called once everything it gave is durable."""
-        # Faust lets the flow go on before it says which partitions were assigned.
-        await self._assigned.wait()
+        await self.assignment.opened()
         partition = self._partitions.owned[number]
         async with self._turn:
             started_s = self._clock.monotonic_s()
@@ -228,6 +208,10 @@ class WorkerRuntime:
             await asyncio.sleep(0)
         self._refreshes.chunk_taken()
         await self._partitions.room(partition)
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._has_started and self.assignment.is_open
 
     def _partition_of(self, number: int) -> OpenPartition | None:
         return self._partitions.owned.get(number)
