@@ -28,7 +28,7 @@ $(READY): requirements.lock pyproject.toml streams/kafka/kafka_jars.json
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	$(BIN)/python -c "from streams.kafka.broker_jars import kafka_jars; from streams.settings import Settings; kafka_jars(Settings().cache_dir)"
-	$(BIN)/python -c "from streams.features.capture import compile_capture; from streams.settings import CatalogueFields; compile_capture(CatalogueFields())"
+	$(BIN)/python -c "from streams.settings import Settings; from streams.worker.warm_up import warm_up; warm_up(Settings())"
 	@touch $@
 
 demo: $(READY) ## Run the main job on this machine; DATA=events.jsonl.gz replays a log.

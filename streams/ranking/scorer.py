@@ -22,14 +22,24 @@ from models.inputs import History, RankerInputs
 from models.prepared_rows import PreparedRows
 from models.raised_taste import predict_raised
 from models.ranker import Ranker
-from models.tasks import CLICK_TASK
+from models.ranker_config import RankerConfig
+from models.tasks import CLICK_TASK, Task
 from streams.features.catalogue import CatalogueColumns
 from streams.ranking.item_sides import ItemSides
 from streams.ranking.task import RankTask
 from streams.ranking.task_inputs import task_inputs
 from streams.settings import RankingSettings
 
-__all__ = ["Explained", "Float32", "ScoredLists", "Scorer", "Serving", "UnfitModelError", "load_model"]
+__all__ = [
+    "Explained",
+    "Float32",
+    "ScoredLists",
+    "Scorer",
+    "Serving",
+    "UnfitModelError",
+    "compile_scoring",
+    "load_model",
+]
 
 Float32 = NDArray[np.float32]
 PROBE_SLATES, PROBE_ROWS, PROBE_ITEMS = 4, 64, 8
@@ -48,6 +58,14 @@ def load_model(folder: Path, schema_hash: str, task_hash: str) -> LoadedCheckpoi
     features or tasks than these hashes name.
     """
     return load(folder, schema_hash, task_hash)
+
+
+def compile_scoring(schema: FeatureSchema, tasks: Sequence[Task]) -> None:
+    """Have what is compiled at first use ready, by scoring with a model that has learned nothing."""
+    with torch.random.fork_rng():
+        ranker = Ranker(RankerConfig(), schema, tasks).eval()
+    ranker.freeze()
+    _check(ranker, version=0)
 
 
 @dataclass(frozen=True, slots=True)

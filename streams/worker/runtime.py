@@ -13,7 +13,6 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 
 from streams.clock import Clock
-from streams.features.capture import compile_capture
 from streams.features.feast_repo import prepare_repo
 from streams.features.feast_writer import FeatureRowWriter
 from streams.kafka.await_broker import await_broker
@@ -40,6 +39,7 @@ from streams.worker.row_partitions import RowPartitions
 from streams.worker.sent_records import output_records, watermark
 from streams.worker.serving import Serving
 from streams.worker.skew_sampler import SkewSampler
+from streams.worker.warm_up import warm_up
 
 __all__ = ["WorkerRuntime"]
 
@@ -94,7 +94,7 @@ class WorkerRuntime:
         """Bring everything up that the agents need. Raises BrokerUnreachableError, StateError."""
         heap.prepare()
         await self._server.start()
-        await asyncio.to_thread(compile_capture, self.settings.catalogue)
+        await asyncio.to_thread(warm_up, self.settings)
         await await_broker(self.settings)
         await self._sender.start()
         repo = await asyncio.to_thread(prepare_repo, self.settings, self.settings.data_dir / "feature_repo")

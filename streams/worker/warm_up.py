@@ -1,0 +1,13 @@
+"""What a worker compiles at first use, made ready beforehand: a minute on a machine's first time, moments later."""
+
+from streams.features.capture import compile_capture
+from streams.ranking.scorer import compile_scoring
+from streams.settings import Settings
+
+__all__ = ["warm_up"]
+
+
+def warm_up(settings: Settings) -> None:
+    """Capture features and score rows once. `make setup` does so too, as a worker would make its first users wait."""
+    compile_capture(settings.catalogue)
+    compile_scoring(settings.catalogue.schema_, settings.labels.tasks)
