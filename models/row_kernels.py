@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.vector_math import FAST, exp32, silu32
 
-__all__ = ["add_users", "heads", "mix_experts"]
+__all__ = ["LAYER_NORM_EPSILON", "add_users", "head", "heads", "mix_experts", "share_and_mix"]
 
 Float32 = NDArray[np.float32]
 LAYER_NORM_EPSILON = np.float32(1e-5)
@@ -45,6 +45,15 @@ def mix_experts(  # noqa: PLR0917 - numba compiles no keywords
     memory_R = np.empty(expert_EDR.shape[2], np.float32)
     for e in range(len(expert_EDR)):
         _normalise(expert_EDR[e], bias_ED[e], scale_ED[e], shift_ED[e], memory_R)
+    share_and_mix(gate_TER, allowed_TE, expert_EDR, mixed_TDR)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def share_and_mix(
+    gate_TER: Float32, allowed_TE: NDArray[np.bool_], expert_EDR: Float32, mixed_TDR: Float32
+) -> None:
+    """Writes the mixtures of experts; `gate_TER` is overwritten by their shares, where they are allowed."""
+    memory_R = np.empty(gate_TER.shape[2], np.float32)
     for t in range(len(gate_TER)):
         _share(gate_TER[t], allowed_TE[t], memory_R)
         _mix(gate_TER[t], expert_EDR, allowed_TE[t], mixed_TDR[t])
@@ -64,7 +73,17 @@ def heads(  # noqa: PLR0917 - numba compiles no keywords
         for w in range(tower_TWR.shape[1]):
             _activate(tower_TWR[t, w], bias_TW[t, w])
     for k in range(len(out_KN)):
-        _head(tower_TWR[task_K[k]], head_KW[k], head_bias_K[k], linear_KR[k], out_KN[k][start:end])
+        head(tower_TWR[task_K[k]], head_KW[k], head_bias_K[k], linear_KR[k], out_KN[k][start:end])
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+def head(active_WR: Float32, weight_W: Float32, bias: np.float32, linear_R: Float32, out_R: Float32) -> None:
+    """Writes one output: linear + weights times what is active + bias."""
+    for r in range(len(out_R)):
+        out_R[r] = linear_R[r] + bias
+    for w in range(len(weight_W)):
+        for r in range(len(out_R)):
+            out_R[r] += weight_W[w] * active_WR[w, r]
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
@@ -125,12 +144,3 @@ def _mix(share_ER: Float32, expert_EDR: Float32, allowed_E: NDArray[np.bool_], m
 def _activate(value_R: Float32, bias: np.float32) -> None:
     for r in range(len(value_R)):
         value_R[r] = silu32(value_R[r] + bias)
-
-
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
-def _head(active_WR: Float32, weight_W: Float32, bias: np.float32, linear_R: Float32, out_R: Float32) -> None:
-    for r in range(len(out_R)):
-        out_R[r] = linear_R[r] + bias
-    for w in range(len(weight_W)):
-        for r in range(len(out_R)):
-            out_R[r] += weight_W[w] * active_WR[w, r]

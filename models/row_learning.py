@@ -1,23 +1,29 @@
 """Outputs of many rows on a CPU with their gradients: the ranker after its features, in a form made for learning.
 
-The same numbers and gradients as `Ranker.tail`, to rounding (tested), two to three times as fast: rows run along the
-last dimension, a chunk's numbers stay in a core's cache, and experts, gates and towers are one step of the graph with
-its gradient written out. For scoring alone see row_scoring.py.
+The same numbers and gradients as `Ranker.tail`, to rounding (tested), several times as fast: rows run along the last
+dimension, a chunk's numbers stay in a core's cache, the steps between products are compiled (learning_kernels.py), and
+all is one step of the graph with its gradient written out. For scoring alone see row_scoring.py.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
+from torch.autograd.function import once_differentiable
+
+from models import learning_kernels
 
 if TYPE_CHECKING:
     from models.ranker import Ranker
 
 __all__ = ["ROWS_LEARNED_AT_ONCE", "learn_rows"]
 
-ROWS_LEARNED_AT_ONCE = 1024
-LAYER_NORM_EPSILON = 1e-5
+Float32 = NDArray[np.float32]
+# A chunk whose numbers stay in a core's cache.
+ROWS_LEARNED_AT_ONCE = 512
 
 
 def learn_rows(ranker: "Ranker", user_SO: Tensor, rows_NF: Tensor, slate_N: Tensor) -> Tensor:
@@ -25,112 +31,150 @@ def learn_rows(ranker: "Ranker", user_SO: Tensor, rows_NF: Tensor, slate_N: Tens
 
     Arguments as score_rows takes them.
     """
-    experts, first_OF = ranker.experts, ranker.first.weight_OF[:, ranker.first.splits[0] :]
+    experts, heads = ranker.experts, ranker.heads
+    plan = _Plan(experts.allowed_TE.numpy(), np.repeat(np.arange(len(heads)), ranker.num_outputs))
     # The mean that LayerNorm takes off is taken off the weights.
-    expert_EDH = (experts.weight_EHD - experts.weight_EHD.mean(2, keepdim=True)).transpose(1, 2)
-    expert_ED1 = (experts.bias_ED - experts.bias_ED.mean(1, keepdim=True)).unsqueeze(2)
-    of_net = (
-        torch.where(experts.allowed_TE, 0.0, -torch.inf).unsqueeze(2),
-        expert_EDH.contiguous(),
-        expert_ED1,
-        experts.norm_scale_ED.unsqueeze(2),
-        experts.norm_shift_ED.unsqueeze(2),
+    expert_EDH = (experts.weight_EHD - experts.weight_EHD.mean(2, keepdim=True)).transpose(1, 2).contiguous()
+    found_KN: Tensor = _Net.apply(
+        plan,
+        slate_N,
+        user_SO,
+        rows_NF,
+        ranker.first.weight_OF[:, ranker.first.splits[0] :],
+        expert_EDH,
+        experts.bias_ED - experts.bias_ED.mean(1, keepdim=True),
+        experts.norm_scale_ED,
+        experts.norm_shift_ED,
         ranker.tower_TDW.transpose(1, 2).contiguous(),
-        ranker.tower_bias_TW.unsqueeze(2),
+        ranker.tower_bias_TW,
+        torch.cat([head.get_parameter("weight") for head in heads]),
+        torch.cat([head.get_parameter("bias") for head in heads]),
     )
-    head_KV = torch.block_diag(*(head.get_parameter("weight") for head in ranker.heads))  # type: ignore[no-untyped-call]
-    bias_K1 = torch.cat([head.get_parameter("bias") for head in ranker.heads]).unsqueeze(1)
-    found = []
-    for rows_RF, slate_R in zip(*(torch.split(one, ROWS_LEARNED_AT_ONCE) for one in (rows_NF, slate_N)), strict=True):
-        first_OR = _first(first_OF, user_SO, rows_RF, slate_R)
-        tower_TWR, linear_KR = _Towers.apply(first_OR, *of_net)
-        found.append(torch.addmm(linear_KR, head_KV, tower_TWR.flatten(0, 1)))
-    return torch.cat(found, 1) + bias_K1
+    return found_KN
 
 
-def _first(first_OF: Tensor, user_SO: Tensor, rows_RF: Tensor, slate_R: Tensor) -> Tensor:
-    """The first layer: a column of ones per slate adds the part of its user."""
-    start, end = int(slate_R.min()), int(slate_R.max()) + 1
-    is_of_RS = (slate_R.unsqueeze(1) == torch.arange(start, end)).to(rows_RF.dtype)
-    return torch.cat([first_OF, user_SO[start:end].T], 1) @ torch.cat([rows_RF, is_of_RS], 1).T
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Which experts a task may use, and whose output is whose."""
+
+    allowed_TE: NDArray[np.bool_]
+    task_K: NDArray[np.int64]
 
 
-class _Towers(torch.autograd.Function):
-    """Experts, gates, mixtures and towers: float[T, W, R], and the linear path's float[K, R] as it came.
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the gradient of a chunk of R rows needs of it, beside the weights.
 
-    expert = SiLU(scale n + shift), n = o / sqrt(mean o^2 + epsilon), o = W SiLU(hidden) + b of mean 0; mixed = sum of
-    gate x expert; tower = SiLU(W mixed + b). The rest of the file is the chain rule.
+    `first_OR`: E H hidden units before SiLU, and the experts' shares in place of their gates; `normal_EDR`: experts
+    before scale and shift; `tower_TWR` before SiLU.
+    """
+
+    first_OR: Tensor
+    normal_EDR: Tensor
+    inverse_ER: Float32
+    mixed_TDR: Tensor
+    tower_TWR: Tensor
+
+
+class _Net(torch.autograd.Function):
+    """First layer, experts, gates, mixtures, towers and heads.
+
+    The first layer gives E H hidden units, T E gates and K outputs; expert = SiLU(scale n + shift), n = o / deviation,
+    o = W SiLU(hidden) + b of mean 0; mixed = sum of share x expert, shares are the softmax of gates; output = linear +
+    head of SiLU(W mixed + b).
     """
 
     @staticmethod
-    def forward(ctx: Any, first_OR: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
-        closed_TE1, expert_EDH, expert_ED1, scale_ED1, shift_ED1, tower_TWD, tower_TW1 = weights
-        num_experts, _, num_hidden = expert_EDH.shape
-        num_tasks, num_rows = len(tower_TWD), first_OR.shape[1]
-        sizes = [num_experts * num_hidden, num_tasks * num_experts]
-        hidden_OR, gate_OR, linear_KR = torch.split(first_OR, [*sizes, len(first_OR) - sum(sizes)])
-        hidden_EHR = functional.silu(hidden_OR).view(num_experts, num_hidden, num_rows)
-        normal_EDR = torch.bmm(expert_EDH, hidden_EHR).add_(expert_ED1)
-        inverse_E1R = normal_EDR.square().mean(1, keepdim=True).add_(LAYER_NORM_EPSILON).rsqrt_()
-        normal_EDR.mul_(inverse_E1R)
-        scaled_EDR = torch.addcmul(shift_ED1, normal_EDR, scale_ED1)
-        expert_EDR = functional.silu(scaled_EDR)
-        gate_TER = (gate_OR.view(num_tasks, num_experts, num_rows) + closed_TE1).softmax(1)
-        mixed_TDR = gate_TER[:, :1] * expert_EDR[0]
-        for e in range(1, num_experts):
-            mixed_TDR.addcmul_(gate_TER[:, e : e + 1], expert_EDR[e])
-        tower_TWR = torch.bmm(tower_TWD, mixed_TDR).add_(tower_TW1)
-        ctx.save_for_backward(
-            first_OR, hidden_EHR, normal_EDR, inverse_E1R, scaled_EDR, expert_EDR, gate_TER, mixed_TDR, tower_TWR,
-            expert_EDH, scale_ED1, tower_TWD,
-        )  # fmt: skip
-        return functional.silu(tower_TWR), linear_KR.clone()
+    def forward(  # noqa: PLR0917 - autograd passes no keywords
+        ctx: Any, plan: _Plan, slate_N: Tensor, user_SO: Tensor, rows_NF: Tensor, *weights: Tensor  # noqa: ANN401
+    ) -> Tensor:
+        first_OF, expert_EDH, expert_bias_ED, scale_ED, shift_ED, tower_TWD, *rest = weights
+        ctx.save_for_backward(slate_N, rows_NF, *weights)
+        ctx.plan, ctx.user_shape, ctx.kept = plan, user_SO.shape, []
+        num_tasks, num_experts = plan.allowed_TE.shape
+        normal = [_array(one) for one in (expert_bias_ED, scale_ED, shift_ED)]
+        of_heads = [*(_array(one) for one in rest), plan.task_K]
+        user, slate = _array(user_SO), slate_N.numpy()
+        out_KN = np.empty((len(plan.task_K), len(rows_NF)), np.float32)
+        for start, rows_RF in _chunks(rows_NF):
+            num_rows = len(rows_RF)
+            first_OR = torch.mm(first_OF, rows_RF.T)
+            hidden_EHR = first_OR.new_empty(num_experts, expert_EDH.shape[2], num_rows)
+            first = first_OR.numpy()
+            hidden_UR = hidden_EHR.flatten(0, 1).numpy()
+            learning_kernels.add_users(first, user, slate[start : start + num_rows], hidden_UR)
+            gate_TER, linear_KR = _beside(first, len(hidden_UR), plan)
+            normal_EDR = torch.bmm(expert_EDH, hidden_EHR)
+            expert_EDR, inverse_ER = torch.empty_like(normal_EDR), np.empty((num_experts, num_rows), np.float32)
+            mixed_TDR = first_OR.new_empty(num_tasks, normal_EDR.shape[1], num_rows)
+            learning_kernels.mix_experts(
+                normal_EDR.numpy(), *normal, gate_TER, plan.allowed_TE, inverse_ER, expert_EDR.numpy(),
+                mixed_TDR.numpy(),
+            )  # fmt: skip
+            tower_TWR = torch.bmm(tower_TWD, mixed_TDR)
+            active_WR = np.empty(tower_TWR.shape[1:], np.float32)
+            learning_kernels.heads(tower_TWR.numpy(), *of_heads, linear_KR, active_WR, out_KN, start)
+            ctx.kept.append(_Kept(first_OR, normal_EDR, inverse_ER, mixed_TDR, tower_TWR))
+        return torch.from_numpy(out_KN)
 
     @staticmethod
-    def backward(ctx: Any, out_TWR: Tensor, linear_KR: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        (
-            first_OR, hidden_EHR, normal_EDR, inverse_E1R, scaled_EDR, expert_EDR, gate_TER, mixed_TDR, tower_TWR,
-            expert_EDH, scale_ED1, tower_TWD,
-        ) = ctx.saved_tensors  # fmt: skip
-        d_first_OR = torch.empty_like(first_OR)
-        num_hidden, num_gates = expert_EDH.shape[0] * expert_EDH.shape[2], gate_TER.shape[0] * gate_TER.shape[1]
-        d_hidden_OR, d_gate_OR, d_linear_KR = torch.split(d_first_OR, [num_hidden, num_gates, len(linear_KR)])
-        d_linear_KR.copy_(linear_KR)
-        d_tower_TWR = _silu_gradient(out_TWR, tower_TWR)
-        d_mixed_TDR = torch.bmm(tower_TWD.transpose(1, 2), d_tower_TWR)
-        d_expert_EDR, d_share_TER = _unmix(d_mixed_TDR, gate_TER, expert_EDR)
-        d_logit_TER = gate_TER * (d_share_TER - (d_share_TER * gate_TER).sum(1, keepdim=True))
-        d_gate_OR.copy_(d_logit_TER.flatten(0, 1))
-        d_scaled_EDR = _silu_gradient(d_expert_EDR, scaled_EDR)
-        d_scale_ED1 = (d_scaled_EDR * normal_EDR).sum(2, keepdim=True)
-        d_shift_ED1 = d_scaled_EDR.sum(2, keepdim=True)
-        d_normal_EDR = d_scaled_EDR.mul_(scale_ED1)
-        along_E1R = (d_normal_EDR * normal_EDR).mean(1, keepdim=True)
-        d_output_EDR = d_normal_EDR.addcmul_(normal_EDR, along_E1R, value=-1).mul_(inverse_E1R)
-        d_hidden_EHR = torch.bmm(expert_EDH.transpose(1, 2), d_output_EDR)
-        d_hidden_OR.copy_(_silu_gradient(d_hidden_EHR.flatten(0, 1), first_OR[:num_hidden]))
-        return (
-            d_first_OR,
-            None,
-            torch.bmm(d_output_EDR, hidden_EHR.transpose(1, 2)),
-            d_output_EDR.sum(2, keepdim=True),
-            d_scale_ED1,
-            d_shift_ED1,
-            torch.bmm(d_tower_TWR, mixed_TDR.transpose(1, 2)),
-            d_tower_TWR.sum(2, keepdim=True),
-        )
+    @once_differentiable
+    def backward(ctx: Any, d_out_KN: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        slate_N, rows_NF, *weights = ctx.saved_tensors
+        first_OF, expert_EDH, _, scale_ED, shift_ED, tower_TWD, _, head_KW, _ = weights
+        plan, slate = ctx.plan, slate_N.numpy()
+        d_user_SO, d_rows_NF = rows_NF.new_zeros(ctx.user_shape), None
+        if ctx.needs_input_grad[3]:
+            d_rows_NF = torch.empty_like(rows_NF)
+        gradients = [torch.zeros_like(weight) for weight in weights]
+        d_first_OF, d_expert_EDH, d_bias_ED, d_scale_ED, d_shift_ED, d_tower_TWD, *d_rest = gradients
+        num_hidden = len(expert_EDH) * expert_EDH.shape[2]
+        for (start, rows_RF), kept in zip(_chunks(rows_NF), ctx.kept, strict=True):
+            num_rows = len(rows_RF)
+            first, d_first_OR = kept.first_OR.numpy(), torch.empty_like(kept.first_OR)
+            d_first = d_first_OR.numpy()
+            share_TER, _ = _beside(first, num_hidden, plan)
+            d_gate_TER, d_out_KR = _beside(d_first, num_hidden, plan)
+            d_out_KR[:] = d_out_KN[:, start : start + num_rows].numpy()
+            d_tower_TWR = torch.empty_like(kept.tower_TWR)
+            learning_kernels.head_gradients(
+                d_out_KR, kept.tower_TWR.numpy(), _array(head_KW), plan.task_K,
+                d_tower_TWR.numpy(), *(one.numpy() for one in d_rest),
+            )  # fmt: skip
+            d_tower_TWD.baddbmm_(d_tower_TWR, kept.mixed_TDR.transpose(1, 2))
+            d_mixed_TDR = torch.bmm(tower_TWD.transpose(1, 2), d_tower_TWR)
+            d_output_EDR = torch.empty_like(kept.normal_EDR)
+            learning_kernels.mixture_gradients(
+                d_mixed_TDR.numpy(), kept.normal_EDR.numpy(), kept.inverse_ER, _array(scale_ED), _array(shift_ED),
+                share_TER, plan.allowed_TE, d_output_EDR.numpy(), d_gate_TER,
+                d_bias_ED.numpy(), d_scale_ED.numpy(), d_shift_ED.numpy(),
+            )  # fmt: skip
+            d_hidden_UR = d_first_OR[:num_hidden]
+            d_hidden_EHR = d_hidden_UR.view(len(expert_EDH), -1, num_rows)
+            torch.bmm(expert_EDH.transpose(1, 2), d_output_EDR, out=d_hidden_EHR)
+            hidden_EHR = torch.empty_like(d_hidden_EHR)
+            learning_kernels.hidden_gradients(
+                first, slate[start : start + num_rows], d_first, hidden_EHR.flatten(0, 1).numpy(), d_user_SO.numpy()
+            )
+            d_expert_EDH.baddbmm_(d_output_EDR, hidden_EHR.transpose(1, 2))
+            d_first_OF.addmm_(d_first_OR, rows_RF)
+            if d_rows_NF is not None:
+                torch.mm(d_first_OR.T, first_OF, out=d_rows_NF[start : start + num_rows])
+        return None, None, d_user_SO, d_rows_NF, *gradients
 
 
-def _unmix(d_mixed_TDR: Tensor, gate_TER: Tensor, expert_EDR: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of the experts and of their shares."""
-    d_expert_EDR, d_share_TER = torch.empty_like(expert_EDR), torch.empty_like(gate_TER)
-    for e, d_expert_DR in enumerate(d_expert_EDR):
-        torch.mul(d_mixed_TDR[0], gate_TER[0, e], out=d_expert_DR)
-        for t in range(1, len(gate_TER)):
-            d_expert_DR.addcmul_(d_mixed_TDR[t], gate_TER[t, e])
-        torch.sum(d_mixed_TDR * expert_EDR[e], 1, out=d_share_TER[:, e])
-    return d_expert_EDR, d_share_TER
+def _chunks(rows_NF: Tensor) -> list[tuple[int, Tensor]]:
+    """Where each begins, and its rows."""
+    starts = range(0, len(rows_NF), ROWS_LEARNED_AT_ONCE)
+    return [(start, rows_NF[start : start + ROWS_LEARNED_AT_ONCE]) for start in starts]
 
 
-def _silu_gradient(gradient: Tensor, value: Tensor) -> Tensor:
-    return torch.ops.aten.silu_backward(gradient, value)  # type: ignore[no-any-return]
+def _beside(first_OR: Float32, num_hidden: int, plan: _Plan) -> tuple[Float32, Float32]:
+    """What the first layer gives beside hidden units: gates float32[T, E, R], and outputs float32[K, R]."""
+    num_gates = plan.allowed_TE.size
+    gate_GR, linear_KR = first_OR[num_hidden : num_hidden + num_gates], first_OR[num_hidden + num_gates :]
+    return gate_GR.reshape(*plan.allowed_TE.shape, -1), linear_KR
+
+
+def _array(weight: Tensor) -> Float32:
+    return weight.detach().numpy()
