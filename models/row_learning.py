@@ -34,18 +34,17 @@ def learn_rows(ranker: "Ranker", user_SO: Tensor, rows_NF: Tensor, slate_N: Tens
     experts, heads = ranker.experts, ranker.heads
     plan = _Plan(experts.allowed_TE.numpy(), np.repeat(np.arange(len(heads)), ranker.num_outputs))
     # The mean that LayerNorm takes off is taken off the weights.
-    expert_EDH = (experts.weight_EHD - experts.weight_EHD.mean(2, keepdim=True)).transpose(1, 2).contiguous()
     found_KN: Tensor = _Net.apply(
         plan,
         slate_N,
         user_SO,
         rows_NF,
         ranker.first.weight_OF[:, ranker.first.splits[0] :],
-        expert_EDH,
+        experts.weight_EHD - experts.weight_EHD.mean(2, keepdim=True),
         experts.bias_ED - experts.bias_ED.mean(1, keepdim=True),
         experts.norm_scale_ED,
         experts.norm_shift_ED,
-        ranker.tower_TDW.transpose(1, 2).contiguous(),
+        ranker.tower_TDW,
         ranker.tower_bias_TW,
         torch.cat([head.get_parameter("weight") for head in heads]),
         torch.cat([head.get_parameter("bias") for head in heads]),
@@ -88,7 +87,9 @@ class _Net(torch.autograd.Function):
     def forward(  # noqa: PLR0917 - autograd passes no keywords
         ctx: Any, plan: _Plan, slate_N: Tensor, user_SO: Tensor, rows_NF: Tensor, *weights: Tensor  # noqa: ANN401
     ) -> Tensor:
-        first_OF, expert_EDH, expert_bias_ED, scale_ED, shift_ED, tower_TWD, *rest = weights
+        first_OF, expert_EHD, expert_bias_ED, scale_ED, shift_ED, tower_TDW, *rest = weights
+        # Products are fastest with the weights' rows side by side as they are asked for.
+        expert_EDH, tower_TWD = (weight.transpose(1, 2).contiguous() for weight in (expert_EHD, tower_TDW))
         ctx.save_for_backward(slate_N, rows_NF, *weights)
         ctx.plan, ctx.user_shape, ctx.kept = plan, user_SO.shape, []
         num_tasks, num_experts = plan.allowed_TE.shape
@@ -99,7 +100,7 @@ class _Net(torch.autograd.Function):
         for start, rows_RF in _chunks(rows_NF):
             num_rows = len(rows_RF)
             first_OR = torch.mm(first_OF, rows_RF.T)
-            hidden_EHR = first_OR.new_empty(num_experts, expert_EDH.shape[2], num_rows)
+            hidden_EHR = first_OR.new_empty(*expert_EHD.shape[:2], num_rows)
             first = first_OR.numpy()
             hidden_UR = hidden_EHR.flatten(0, 1).numpy()
             learning_kernels.add_users(first, user, slate[start : start + num_rows], hidden_UR)
@@ -121,14 +122,14 @@ class _Net(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_out_KN: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         slate_N, rows_NF, *weights = ctx.saved_tensors
-        first_OF, expert_EDH, _, scale_ED, shift_ED, tower_TWD, _, head_KW, _ = weights
+        first_OF, expert_EHD, _, scale_ED, shift_ED, tower_TDW, _, head_KW, _ = weights
         plan, slate = ctx.plan, slate_N.numpy()
         d_user_SO, d_rows_NF = rows_NF.new_zeros(ctx.user_shape), None
         if ctx.needs_input_grad[3]:
             d_rows_NF = torch.empty_like(rows_NF)
         gradients = [torch.zeros_like(weight) for weight in weights]
-        d_first_OF, d_expert_EDH, d_bias_ED, d_scale_ED, d_shift_ED, d_tower_TWD, *d_rest = gradients
-        num_hidden = len(expert_EDH) * expert_EDH.shape[2]
+        d_first_OF, d_expert_EHD, d_bias_ED, d_scale_ED, d_shift_ED, d_tower_TDW, *d_rest = gradients
+        num_hidden = len(expert_EHD) * expert_EHD.shape[1]
         for (start, rows_RF), kept in zip(_chunks(rows_NF), ctx.kept, strict=True):
             num_rows = len(rows_RF)
             first, d_first_OR = kept.first_OR.numpy(), torch.empty_like(kept.first_OR)
@@ -141,8 +142,8 @@ class _Net(torch.autograd.Function):
                 d_out_KR, kept.tower_TWR.numpy(), _array(head_KW), plan.task_K,
                 d_tower_TWR.numpy(), *(one.numpy() for one in d_rest),
             )  # fmt: skip
-            d_tower_TWD.baddbmm_(d_tower_TWR, kept.mixed_TDR.transpose(1, 2))
-            d_mixed_TDR = torch.bmm(tower_TWD.transpose(1, 2), d_tower_TWR)
+            d_tower_TDW.baddbmm_(kept.mixed_TDR, d_tower_TWR.transpose(1, 2))
+            d_mixed_TDR = torch.bmm(tower_TDW, d_tower_TWR)
             d_output_EDR = torch.empty_like(kept.normal_EDR)
             learning_kernels.mixture_gradients(
                 d_mixed_TDR.numpy(), kept.normal_EDR.numpy(), kept.inverse_ER, _array(scale_ED), _array(shift_ED),
@@ -150,13 +151,13 @@ class _Net(torch.autograd.Function):
                 d_bias_ED.numpy(), d_scale_ED.numpy(), d_shift_ED.numpy(),
             )  # fmt: skip
             d_hidden_UR = d_first_OR[:num_hidden]
-            d_hidden_EHR = d_hidden_UR.view(len(expert_EDH), -1, num_rows)
-            torch.bmm(expert_EDH.transpose(1, 2), d_output_EDR, out=d_hidden_EHR)
+            d_hidden_EHR = d_hidden_UR.view(len(expert_EHD), -1, num_rows)
+            torch.bmm(expert_EHD, d_output_EDR, out=d_hidden_EHR)
             hidden_EHR = torch.empty_like(d_hidden_EHR)
             learning_kernels.hidden_gradients(
                 first, slate[start : start + num_rows], d_first, hidden_EHR.flatten(0, 1).numpy(), d_user_SO.numpy()
             )
-            d_expert_EDH.baddbmm_(d_output_EDR, hidden_EHR.transpose(1, 2))
+            d_expert_EHD.baddbmm_(hidden_EHR, d_output_EDR.transpose(1, 2))
             d_first_OF.addmm_(d_first_OR, rows_RF)
             if d_rows_NF is not None:
                 torch.mm(d_first_OR.T, first_OF, out=d_rows_NF[start : start + num_rows])
