@@ -18,28 +18,16 @@ APPROX_NDCG_TEMPERATURE = 0.1
 
 def slate_pairs(slate_N: Tensor, first_N: Tensor, second_N: Tensor) -> tuple[Tensor, Tensor]:
     """Row numbers (i, j) of all pairs of one slate with `first_N[i]` and `second_N[j]`, i != j."""
-    first, second = first_N.nonzero().squeeze(1), second_N.nonzero().squeeze(1)
-    num_slates = int(slate_N.max()) + 1 if len(slate_N) else 0
-    second = second[slate_N[second].argsort(stable=True)]
-    num_second_S = torch.bincount(slate_N[second], minlength=num_slates)
-    start_S = num_second_S.cumsum(0) - num_second_S
-    num_pairs = num_second_S[slate_N[first]]
-    offset = torch.arange(int(num_pairs.sum()), device=slate_N.device) - (
-        num_pairs.cumsum(0) - num_pairs
-    ).repeat_interleave(num_pairs)
-    i = first.repeat_interleave(num_pairs)
-    j = second[start_S[slate_N[i]] + offset]
-    return i[i != j], j[i != j]
+    i, j = _pairs(slate_N, first_N, second_N)
+    return _where(i != j, i, j)
 
 
 def pairwise(scores_N: Tensor, targets: Targets) -> Tensor:
     """RankNet (Burges 2005): log(1 + exp(s_worse - s_better)), mean over the pairs of a slate, then over slates."""
     scores, y = targets.known(scores_N)
-    i, j = slate_pairs(targets.slate_N, targets.mask & (y > 0), targets.mask)
-    better = y[i] > y[j]
-    i, j = i[better], j[better]
-    weight = targets.weight_N[i]
-    return _mean_over_slates(functional.softplus(scores[j] - scores[i]) * weight, weight, targets.slate_N[i], targets)
+    i, j = _better_and_worse(y, targets)
+    weight, losses = targets.weight_N.index_select(0, i), _softplus_of_worse(scores, i, j)
+    return _mean_over_slates(losses * weight, weight, targets.slate_N.index_select(0, i), targets)
 
 
 def listwise(scores_N: Tensor, targets: Targets) -> Tensor:
@@ -53,14 +41,12 @@ def listwise(scores_N: Tensor, targets: Targets) -> Tensor:
 def lambda_ndcg(scores_N: Tensor, targets: Targets) -> Tensor:
     """LambdaLoss with weights |change of NDCG when the two rows swap| (Burges 2010; Wang 2018), summed over pairs."""
     scores, y = targets.known(scores_N)
-    i, j = slate_pairs(targets.slate_N, targets.mask & (y > 0), targets.mask)
-    better = y[i] > y[j]
-    i, j = i[better], j[better]
+    i, j = _better_and_worse(y, targets)
     gain_N = _gains(targets)
     ideal_S = _ideal_dcg(gain_N, targets)
     discount_N = 1 / torch.log2(2 + _ranks(scores.detach(), targets))
     swap = (gain_N[i] - gain_N[j]).abs() * (discount_N[i] - discount_N[j]).abs() / ideal_S[targets.slate_N[i]]
-    losses_S = _per_slate(swap * functional.softplus(scores[j] - scores[i]), targets.slate_N[i], targets)
+    losses_S = _per_slate(swap * _softplus_of_worse(scores, i, j), targets.slate_N[i], targets)
     return _mean_where_gain(losses_S, gain_N, targets)
 
 
@@ -73,6 +59,37 @@ def approx_ndcg(scores_N: Tensor, targets: Targets) -> Tensor:
     rank_N = torch.ones_like(scores).index_add(0, i, beaten_by)
     dcg_S = _per_slate(gain_N / torch.log2(1 + rank_N), targets.slate_N, targets)
     return _mean_where_gain(1 - dcg_S / _ideal_dcg(gain_N, targets), gain_N, targets)
+
+
+def _pairs(slate_N: Tensor, first_N: Tensor, second_N: Tensor) -> tuple[Tensor, Tensor]:
+    """As slate_pairs gives them, and those of a row with itself."""
+    first, second = first_N.nonzero().squeeze(1), second_N.nonzero().squeeze(1)
+    num_slates = int(slate_N.max()) + 1 if len(slate_N) else 0
+    slate_of_second, order = slate_N.index_select(0, second).sort(stable=True)
+    num_second_S = torch.bincount(slate_of_second, minlength=num_slates)
+    slate_of_first = slate_N.index_select(0, first)
+    num_pairs = num_second_S.index_select(0, slate_of_first)
+    # From the number of a pair to the place of its second row among those of its slate.
+    start_S = num_second_S.cumsum(0) - num_second_S
+    shift = start_S.index_select(0, slate_of_first) - (num_pairs.cumsum(0) - num_pairs)
+    of_first = torch.arange(len(first), device=slate_N.device).repeat_interleave(num_pairs)
+    place = torch.arange(len(of_first), device=slate_N.device) + shift.index_select(0, of_first)
+    return first.index_select(0, of_first), second.index_select(0, order).index_select(0, place)
+
+
+def _where(is_kept: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:
+    kept = is_kept.nonzero().squeeze(1)
+    return i.index_select(0, kept), j.index_select(0, kept)
+
+
+def _better_and_worse(y_N: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+    """Row numbers (i, j) of all known pairs of one slate with y[i] > y[j], y[i] > 0."""
+    i, j = _pairs(targets.slate_N, targets.mask & (y_N > 0), targets.mask)
+    return _where(y_N.index_select(0, i) > y_N.index_select(0, j), i, j)
+
+
+def _softplus_of_worse(scores_N: Tensor, better: Tensor, worse: Tensor) -> Tensor:
+    return functional.softplus(scores_N.index_select(0, worse) - scores_N.index_select(0, better))
 
 
 def _gains(targets: Targets) -> Tensor:
