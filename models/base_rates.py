@@ -35,12 +35,10 @@ class BaseRates(nn.Module):
 
     def observe(self, targets: Targets) -> None:
         """Adds the known labels, after decaying what was there by their number."""
-        mask_NK = targets.mask.view(len(targets.mask), -1)
-        y_NK = targets.known(targets.y)[1].view(mask_NK.shape)
-        weight_NK = mask_NK.double() * targets.weight_N.double().unsqueeze(1)
-        rows_K = weight_NK.sum(0)
+        weight_N, y = targets.weight_N.double(), targets.known(targets.y)[1]
+        rows_K, positives_K = ((weight_N @ one.view(len(weight_N), -1).double()) for one in (targets.mask, y))
         kept_K = torch.exp2(-rows_K / self.half_life_rows)
-        self.positives_K.copy_(self.positives_K * kept_K + (weight_NK * y_NK).sum(0))
+        self.positives_K.copy_(self.positives_K * kept_K + positives_K)
         self.rows_K.copy_(self.rows_K * kept_K + rows_K)
 
     def rates(self) -> Tensor:

@@ -157,8 +157,9 @@ class Batch(RankerInputs):
 
     def has_finite_labels(self) -> bool:
         """Whether all known labels and all weights are finite. Features may be missing (NaN): see normaliser.py."""
-        known = [torch.isfinite(v[self.mask[task]]).all() for task, v in self.y.items()]
-        return bool(torch.stack([torch.isfinite(self.weight_N).all(), *known]).all())
+        known = [torch.where(self.mask[task], of_task_N, 0.0) for task, of_task_N in self.y.items()]
+        # 0 x infinity and 0 x NaN are NaN.
+        return not bool(torch.stack([(0.0 * of_rows_N).sum() for of_rows_N in (self.weight_N, *known)]).isnan().any())
 
 
 def _moved(content_N: Tensor, start: int) -> Tensor:

@@ -23,8 +23,9 @@ class WeightAverage:
     def update(self, weights: Mapping[str, Tensor]) -> None:
         """Adds the weights as they are now."""
         self.share = self.decay * self.share + (1 - self.decay)
-        for name, total in self.sums.items():
-            total.mul_(self.decay).add_(weights[name], alpha=1 - self.decay)
+        sums = list(self.sums.values())
+        torch._foreach_mul_(sums, self.decay)  # noqa: SLF001 - public under no other name
+        torch._foreach_add_(sums, [weights[name] for name in self.sums], alpha=1 - self.decay)  # noqa: SLF001
 
     @torch.no_grad()
     def shift(self, name: str, change: Tensor) -> None:

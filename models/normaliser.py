@@ -7,6 +7,8 @@ degrades gently. Clipped at +-6, the bound used in the measured runs (models.md 
 import torch
 from torch import Tensor, nn
 
+from models.moments import column_moments
+
 __all__ = ["CLIP", "Normaliser"]
 
 CLIP = 6.0
@@ -34,12 +36,7 @@ class Normaliser(nn.Module):
     @torch.no_grad()
     def observe(self, values_NF: Tensor) -> None:
         """Merges the moments of these rows exactly (Chan, Golub, LeVeque 1979, formula for two samples)."""
-        values = values_NF.double()
-        is_known = torch.isfinite(values)
-        values = torch.where(is_known, values, 0.0)
-        count = is_known.sum(0).double()
-        mean = values.sum(0) / count.clamp(min=1)
-        sum_squares = torch.where(is_known, values - mean, 0.0).square().sum(0)
+        count, mean, sum_squares = column_moments(values_NF)
         total = self.count_F + count
         share = count / total.clamp(min=1)
         step = mean - self.mean_F
