@@ -177,7 +177,6 @@ def _unmix(  # noqa: PLR0917 - numba compiles no keywords
         for t in tasks:
             for r in range(len(value_R)):
                 d_scaled_R[r] += share_TER[t, e, r] * d_mixed_TDR[t, d, r]
-            for r in range(len(value_R)):
                 d_share_TER[t, e, r] += d_mixed_TDR[t, d, r] * expert_R[r]
         for r in range(len(value_R)):
             d_scaled_R[r] *= slope_R[r]

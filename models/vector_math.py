@@ -14,7 +14,7 @@ __all__ = ["FAST", "exp32", "sigmoid32", "silu32"]
 
 # Sums keep their order, and infinities and NaN their meaning; a product and a sum may become one instruction.
 FAST = {"contract", "nsz"}
-_ONE, _HALF = np.float32(1.0), np.float32(0.5)
+_ONE = np.float32(1.0)
 _LOG2_E = np.float32(1.4426950408889634)
 # ln 2 in two parts, so that n ln 2 is taken off without rounding, and the polynomial: Moshier, Cephes library, expf.c.
 _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
@@ -22,11 +22,15 @@ _C5, _C4, _C3 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.flo
 _C2, _C1, _C0 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
 # Beyond these float32 has no exact power of two for the result; e^-87 is 1.6e-38.
 _LOWEST, _HIGHEST = np.float32(-87.0), np.float32(88.0)
-_EXPONENT_BIAS, _EXPONENT_PLACE = np.int32(127), np.int32(23)
+# Added to a number, it leaves the nearest whole one, and that plus the bias of exponents in the lowest bits.
+_ROUNDING = np.float32(1.5 * 2**23 + 127)
+_EXPONENT_PLACE = np.int32(23)
 
 if TYPE_CHECKING:
 
     def _as_float32(bits: np.int32) -> np.float32: ...
+
+    def _as_int32(number: np.float32) -> np.int32: ...
 
 else:
 
@@ -39,6 +43,15 @@ else:
 
         return types.float32(types.int32), made
 
+    @intrinsic
+    def _as_int32(_typing_context, number):  # noqa: ANN001, ANN202, ARG001 - as above
+        """The bits of a float32."""
+
+        def made(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+            return builder.bitcast(arguments[0], ir.IntType(32))
+
+        return types.int32(types.float32), made
+
 
 @njit(inline="always")
 def exp32(x: Any) -> Any:  # noqa: ANN401 - what numpy calls the result of float32 arithmetic depends on its version
@@ -47,11 +60,12 @@ def exp32(x: Any) -> Any:  # noqa: ANN401 - what numpy calls the result of float
     NaN stays NaN.
     """
     within = _LOWEST if x < _LOWEST else (min(x, _HIGHEST))
-    n = np.floor(within * _LOG2_E + _HALF)
+    biased = within * _LOG2_E + _ROUNDING
+    n = biased - _ROUNDING
     r = within - n * _LN2_HIGH - n * _LN2_LOW
     series = ((((_C5 * r + _C4) * r + _C3) * r + _C2) * r + _C1) * r + _C0
-    power = _as_float32((np.int32(n) + _EXPONENT_BIAS) << _EXPONENT_PLACE)
-    return (series * r * r + r + _ONE) * power
+    power = _as_float32(_as_int32(biased) << _EXPONENT_PLACE)
+    return ((series * r + _ONE) * r + _ONE) * power
 
 
 @njit(inline="always")
