@@ -49,9 +49,7 @@ def mix_experts(  # noqa: PLR0917 - numba compiles no keywords
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def share_and_mix(
-    gate_TER: Float32, allowed_TE: NDArray[np.bool_], expert_EDR: Float32, mixed_TDR: Float32
-) -> None:
+def share_and_mix(gate_TER: Float32, allowed_TE: NDArray[np.bool_], expert_EDR: Float32, mixed_TDR: Float32) -> None:
     """Writes the mixtures of experts; `gate_TER` is overwritten by their shares, where they are allowed."""
     memory_R = np.empty(gate_TER.shape[2], np.float32)
     for t in range(len(gate_TER)):

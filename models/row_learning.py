@@ -5,6 +5,7 @@ dimension, a chunk's numbers stay in a core's cache, the steps between products 
 all is one step of the graph with its gradient written out. For scoring alone see row_scoring.py.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ __all__ = ["ROWS_LEARNED_AT_ONCE", "learn_rows"]
 
 Float32 = NDArray[np.float32]
 # A chunk whose numbers stay in a core's cache.
-ROWS_LEARNED_AT_ONCE = 512
+ROWS_LEARNED_AT_ONCE = 1024
 
 
 def learn_rows(ranker: "Ranker", user_SO: Tensor, rows_NF: Tensor, slate_N: Tensor) -> Tensor:
@@ -33,13 +34,13 @@ def learn_rows(ranker: "Ranker", user_SO: Tensor, rows_NF: Tensor, slate_N: Tens
     """
     experts, heads = ranker.experts, ranker.heads
     plan = _Plan(experts.allowed_TE.numpy(), np.repeat(np.arange(len(heads)), ranker.num_outputs))
-    # The mean that LayerNorm takes off is taken off the weights.
     found_KN: Tensor = _Net.apply(
         plan,
         slate_N,
         user_SO,
         rows_NF,
         ranker.first.weight_OF[:, ranker.first.splits[0] :],
+        # The mean that LayerNorm takes off is taken off the weights.
         experts.weight_EHD - experts.weight_EHD.mean(2, keepdim=True),
         experts.bias_ED - experts.bias_ED.mean(1, keepdim=True),
         experts.norm_scale_ED,
@@ -59,6 +60,12 @@ class _Plan:
     allowed_TE: NDArray[np.bool_]
     task_K: NDArray[np.int64]
 
+    def beside(self, first_OR: Tensor, num_hidden: int) -> tuple[Float32, Float32]:
+        """What the first layer gives beside its hidden units: gates float32[T, E, R], and outputs float32[K, R]."""
+        beside_GR = first_OR[num_hidden:].numpy()
+        gate_GR, linear_KR = beside_GR[: self.allowed_TE.size], beside_GR[self.allowed_TE.size :]
+        return gate_GR.reshape(*self.allowed_TE.shape, -1), linear_KR
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
@@ -68,11 +75,28 @@ class _Kept:
     before scale and shift; `tower_TWR` before SiLU.
     """
 
+    rows: slice
     first_OR: Tensor
     normal_EDR: Tensor
-    inverse_ER: Float32
+    inverse_ER: Tensor
     mixed_TDR: Tensor
     tower_TWR: Tensor
+
+
+class _Memory:
+    """Memory for many tensors, taken at once: pieces would go back to the system, and come from it slowly."""
+
+    def __init__(self, num_values: int) -> None:
+        self._all, self._num_taken = torch.empty(num_values), 0
+
+    def take(self, *shape: int) -> Tensor:
+        """float32 of this shape; what is in it means nothing."""
+        start, self._num_taken = self._num_taken, self._num_taken + math.prod(shape)
+        return self._all[start : self._num_taken].view(shape)
+
+    def take_back(self) -> None:
+        """All that was taken may be taken again."""
+        self._num_taken = 0
 
 
 class _Net(torch.autograd.Function):
@@ -85,97 +109,96 @@ class _Net(torch.autograd.Function):
 
     @staticmethod
     def forward(  # noqa: PLR0917 - autograd passes no keywords
-        ctx: Any, plan: _Plan, slate_N: Tensor, user_SO: Tensor, rows_NF: Tensor, *weights: Tensor  # noqa: ANN401
+        ctx: Any,  # noqa: ANN401 - autograd's own
+        plan: _Plan,
+        slate_N: Tensor,
+        user_SO: Tensor,
+        rows_NF: Tensor,
+        *weights: Tensor,
     ) -> Tensor:
-        first_OF, expert_EHD, expert_bias_ED, scale_ED, shift_ED, tower_TDW, *rest = weights
-        # Products are fastest with the weights' rows side by side as they are asked for.
+        first_OF, expert_EHD, bias_ED, scale_ED, shift_ED, tower_TDW, tower_bias_TW, head_KW, head_bias_K = weights
+        (num_tasks, num_experts), (_, num_hidden, width), num_rows = (
+            plan.allowed_TE.shape,
+            expert_EHD.shape,
+            len(rows_NF),
+        )
+        num_units, num_first, tower_width = num_experts * num_hidden, len(first_OF), tower_TDW.shape[2]
+        # Products are fastest with weights in the order in which they are added up.
         expert_EDH, tower_TWD = (weight.transpose(1, 2).contiguous() for weight in (expert_EHD, tower_TDW))
-        ctx.save_for_backward(slate_N, rows_NF, *weights)
-        ctx.plan, ctx.user_shape, ctx.kept = plan, user_SO.shape, []
-        num_tasks, num_experts = plan.allowed_TE.shape
-        normal = [_array(one) for one in (expert_bias_ED, scale_ED, shift_ED)]
-        of_heads = [*(_array(one) for one in rest), plan.task_K]
-        user, slate = _array(user_SO), slate_N.numpy()
-        out_KN = np.empty((len(plan.task_K), len(rows_NF)), np.float32)
-        for start, rows_RF in _chunks(rows_NF):
-            num_rows = len(rows_RF)
-            first_OR = torch.mm(first_OF, rows_RF.T)
-            hidden_EHR = first_OR.new_empty(*expert_EHD.shape[:2], num_rows)
-            first = first_OR.numpy()
-            hidden_UR = hidden_EHR.flatten(0, 1).numpy()
-            learning_kernels.add_users(first, user, slate[start : start + num_rows], hidden_UR)
-            gate_TER, linear_KR = _beside(first, len(hidden_UR), plan)
-            normal_EDR = torch.bmm(expert_EDH, hidden_EHR)
-            expert_EDR, inverse_ER = torch.empty_like(normal_EDR), np.empty((num_experts, num_rows), np.float32)
-            mixed_TDR = first_OR.new_empty(num_tasks, normal_EDR.shape[1], num_rows)
+        normal, of_heads = _arrays(bias_ED, scale_ED, shift_ED), _arrays(tower_bias_TW, head_KW, head_bias_K)
+        user, slate = _arrays(user_SO, slate_N)
+        kept = _Memory(num_rows * (num_first + num_experts * (width + 1) + num_tasks * (width + tower_width)))
+        scratch = _Memory(min(num_rows, ROWS_LEARNED_AT_ONCE) * (num_units + num_experts * width + tower_width))
+        ctx.plan, ctx.user_shape, ctx.chunks = plan, user_SO.shape, []
+        out_KN = torch.empty(len(plan.task_K), num_rows)
+        for start in range(0, num_rows, ROWS_LEARNED_AT_ONCE):
+            scratch.take_back()
+            rows = slice(start, min(start + ROWS_LEARNED_AT_ONCE, num_rows))
+            num = rows.stop - start
+            first_OR = torch.mm(first_OF, rows_NF[rows].T, out=kept.take(num_first, num))
+            hidden_EHR = scratch.take(num_experts, num_hidden, num)
+            learning_kernels.add_users(first_OR.numpy(), user, slate[rows], hidden_EHR.view(num_units, num).numpy())
+            gate_TER, linear_KR = plan.beside(first_OR, num_units)
+            normal_EDR = torch.bmm(expert_EDH, hidden_EHR, out=kept.take(num_experts, width, num))
+            inverse_ER, mixed_TDR = kept.take(num_experts, num), kept.take(num_tasks, width, num)
             learning_kernels.mix_experts(
-                normal_EDR.numpy(), *normal, gate_TER, plan.allowed_TE, inverse_ER, expert_EDR.numpy(),
-                mixed_TDR.numpy(),
+                normal_EDR.numpy(), *normal, gate_TER, plan.allowed_TE,
+                inverse_ER.numpy(), scratch.take(num_experts, width, num).numpy(), mixed_TDR.numpy(),
             )  # fmt: skip
-            tower_TWR = torch.bmm(tower_TWD, mixed_TDR)
-            active_WR = np.empty(tower_TWR.shape[1:], np.float32)
-            learning_kernels.heads(tower_TWR.numpy(), *of_heads, linear_KR, active_WR, out_KN, start)
-            ctx.kept.append(_Kept(first_OR, normal_EDR, inverse_ER, mixed_TDR, tower_TWR))
-        return torch.from_numpy(out_KN)
+            tower_TWR = torch.bmm(tower_TWD, mixed_TDR, out=kept.take(num_tasks, tower_width, num))
+            learning_kernels.heads(
+                tower_TWR.numpy(), *of_heads, plan.task_K, linear_KR,
+                scratch.take(tower_width, num).numpy(), out_KN.numpy(), start,
+            )  # fmt: skip
+            ctx.chunks.append(_Kept(rows, first_OR, normal_EDR, inverse_ER, mixed_TDR, tower_TWR))
+        ctx.save_for_backward(slate_N, rows_NF, *weights)
+        return out_KN
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_out_KN: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, d_out_KN: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - autograd's own
         slate_N, rows_NF, *weights = ctx.saved_tensors
         first_OF, expert_EHD, _, scale_ED, shift_ED, tower_TDW, _, head_KW, _ = weights
         plan, slate = ctx.plan, slate_N.numpy()
-        d_user_SO, d_rows_NF = rows_NF.new_zeros(ctx.user_shape), None
-        if ctx.needs_input_grad[3]:
-            d_rows_NF = torch.empty_like(rows_NF)
+        d_user_SO = torch.zeros(ctx.user_shape)
+        d_rows_NF = torch.empty_like(rows_NF) if ctx.needs_input_grad[3] else None
         gradients = [torch.zeros_like(weight) for weight in weights]
-        d_first_OF, d_expert_EHD, d_bias_ED, d_scale_ED, d_shift_ED, d_tower_TDW, *d_rest = gradients
-        num_hidden = len(expert_EHD) * expert_EHD.shape[1]
-        for (start, rows_RF), kept in zip(_chunks(rows_NF), ctx.kept, strict=True):
-            num_rows = len(rows_RF)
-            first, d_first_OR = kept.first_OR.numpy(), torch.empty_like(kept.first_OR)
-            d_first = d_first_OR.numpy()
-            share_TER, _ = _beside(first, num_hidden, plan)
-            d_gate_TER, d_out_KR = _beside(d_first, num_hidden, plan)
-            d_out_KR[:] = d_out_KN[:, start : start + num_rows].numpy()
-            d_tower_TWR = torch.empty_like(kept.tower_TWR)
+        d_first_OF, d_expert_EHD, d_bias_ED, d_scale_ED, d_shift_ED, d_tower_TDW, *d_of_heads = gradients
+        normal, d_normal = _arrays(scale_ED, shift_ED), _arrays(d_bias_ED, d_scale_ED, d_shift_ED)
+        (head,), d_heads, (d_user,) = _arrays(head_KW), _arrays(*d_of_heads), _arrays(d_user_SO)
+        (num_experts, num_hidden, width), (num_tasks, _, tower_width) = expert_EHD.shape, tower_TDW.shape
+        num_units, num_first = num_experts * num_hidden, len(first_OF)
+        a_row = num_first + num_units + num_experts * width + num_tasks * (width + tower_width)
+        scratch = _Memory(min(len(rows_NF), ROWS_LEARNED_AT_ONCE) * a_row)
+        for kept in ctx.chunks:
+            scratch.take_back()
+            rows_RF, num = rows_NF[kept.rows], kept.rows.stop - kept.rows.start
+            d_first_OR = scratch.take(num_first, num)
+            (share_TER, _), (d_gate_TER, d_linear_KR) = (plan.beside(o, num_units) for o in (kept.first_OR, d_first_OR))
+            d_linear_KR[:] = d_out_KN[:, kept.rows].numpy()
+            d_tower_TWR = scratch.take(num_tasks, tower_width, num)
             learning_kernels.head_gradients(
-                d_out_KR, kept.tower_TWR.numpy(), _array(head_KW), plan.task_K,
-                d_tower_TWR.numpy(), *(one.numpy() for one in d_rest),
-            )  # fmt: skip
-            d_tower_TDW.baddbmm_(kept.mixed_TDR, d_tower_TWR.transpose(1, 2))
-            d_mixed_TDR = torch.bmm(tower_TDW, d_tower_TWR)
-            d_output_EDR = torch.empty_like(kept.normal_EDR)
-            learning_kernels.mixture_gradients(
-                d_mixed_TDR.numpy(), kept.normal_EDR.numpy(), kept.inverse_ER, _array(scale_ED), _array(shift_ED),
-                share_TER, plan.allowed_TE, d_output_EDR.numpy(), d_gate_TER,
-                d_bias_ED.numpy(), d_scale_ED.numpy(), d_shift_ED.numpy(),
-            )  # fmt: skip
-            d_hidden_UR = d_first_OR[:num_hidden]
-            d_hidden_EHR = d_hidden_UR.view(len(expert_EHD), -1, num_rows)
-            torch.bmm(expert_EHD, d_output_EDR, out=d_hidden_EHR)
-            hidden_EHR = torch.empty_like(d_hidden_EHR)
-            learning_kernels.hidden_gradients(
-                first, slate[start : start + num_rows], d_first, hidden_EHR.flatten(0, 1).numpy(), d_user_SO.numpy()
+                d_linear_KR, kept.tower_TWR.numpy(), head, plan.task_K, d_tower_TWR.numpy(), *d_heads
             )
+            d_tower_TDW.baddbmm_(kept.mixed_TDR, d_tower_TWR.transpose(1, 2))
+            d_mixed_TDR = torch.bmm(tower_TDW, d_tower_TWR, out=scratch.take(num_tasks, width, num))
+            d_output_EDR = scratch.take(num_experts, width, num)
+            learning_kernels.mixture_gradients(
+                d_mixed_TDR.numpy(), kept.normal_EDR.numpy(), kept.inverse_ER.numpy(), *normal,
+                share_TER, plan.allowed_TE, d_output_EDR.numpy(), d_gate_TER, *d_normal,
+            )  # fmt: skip
+            torch.bmm(expert_EHD, d_output_EDR, out=d_first_OR[:num_units].view(num_experts, num_hidden, num))
+            hidden_EHR = scratch.take(num_experts, num_hidden, num)
+            learning_kernels.hidden_gradients(
+                kept.first_OR.numpy(), slate[kept.rows], d_first_OR.numpy(),
+                hidden_EHR.view(num_units, num).numpy(), d_user,
+            )  # fmt: skip
             d_expert_EHD.baddbmm_(hidden_EHR, d_output_EDR.transpose(1, 2))
             d_first_OF.addmm_(d_first_OR, rows_RF)
             if d_rows_NF is not None:
-                torch.mm(d_first_OR.T, first_OF, out=d_rows_NF[start : start + num_rows])
+                torch.mm(d_first_OR.T, first_OF, out=d_rows_NF[kept.rows])
         return None, None, d_user_SO, d_rows_NF, *gradients
 
 
-def _chunks(rows_NF: Tensor) -> list[tuple[int, Tensor]]:
-    """Where each begins, and its rows."""
-    starts = range(0, len(rows_NF), ROWS_LEARNED_AT_ONCE)
-    return [(start, rows_NF[start : start + ROWS_LEARNED_AT_ONCE]) for start in starts]
-
-
-def _beside(first_OR: Float32, num_hidden: int, plan: _Plan) -> tuple[Float32, Float32]:
-    """What the first layer gives beside hidden units: gates float32[T, E, R], and outputs float32[K, R]."""
-    num_gates = plan.allowed_TE.size
-    gate_GR, linear_KR = first_OR[num_hidden : num_hidden + num_gates], first_OR[num_hidden + num_gates :]
-    return gate_GR.reshape(*plan.allowed_TE.shape, -1), linear_KR
-
-
-def _array(weight: Tensor) -> Float32:
-    return weight.detach().numpy()
+def _arrays(*tensors: Tensor) -> list[Any]:
+    return [tensor.detach().numpy() for tensor in tensors]
