@@ -35,8 +35,10 @@ class BaseRates(nn.Module):
 
     def observe(self, targets: Targets) -> None:
         """Adds the known labels, after decaying what was there by their number."""
+        if targets.mask.dim() > 1:
+            _, targets = targets.labelled()
         weight_N, y = targets.weight_N.double(), targets.known(targets.y)[1]
-        rows_K, positives_K = ((weight_N @ one.view(len(weight_N), -1).double()) for one in (targets.mask, y))
+        rows_K, positives_K = ((weight_N @ one.double()).view(-1) for one in (targets.mask, y))
         kept_K = torch.exp2(-rows_K / self.half_life_rows)
         self.positives_K.copy_(self.positives_K * kept_K + positives_K)
         self.rows_K.copy_(self.rows_K * kept_K + rows_K)

@@ -153,6 +153,8 @@ class Batch(RankerInputs):
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on `device`."""
+        if self.item_NI.device == torch.device(device):
+            return self
         return self.each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def has_finite_labels(self) -> bool:

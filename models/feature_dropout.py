@@ -27,38 +27,41 @@ def drop_groups(batch: Batch, schema: FeatureSchema, dropped_frac: float, seed: 
     # On the CPU whatever the device, so that runs agree.
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
     is_lost_SG = torch.rand(batch.num_slates, len(groups), generator=generator) < dropped_frac
-    lost = dict(zip(groups, is_lost_SG.to(batch.slate_N.device).unbind(1), strict=True))
-    return _lose(batch, schema, lost)
+    return _lose(batch, schema, is_lost_SG.to(batch.slate_N.device))
 
 
 def without_group(batch: Batch, schema: FeatureSchema, group: str) -> Batch:
     """The batch as it is while one group's source is lost for all. Raises KeyError for an unknown group."""
-    known = {*FEATURE_GROUPS_BESIDE_CROSS, *cross_groups(schema)}
+    known = [*FEATURE_GROUPS_BESIDE_CROSS, *cross_groups(schema)]
     if group not in known:
         raise KeyError(f"feature group {group!r} is unknown; use one of {', '.join(sorted(known))}")
-    everyone = torch.ones(batch.num_slates, dtype=torch.bool, device=batch.slate_N.device)
-    return _lose(batch, schema, {group: everyone})
+    is_lost_G = torch.tensor([one == group for one in known], device=batch.slate_N.device)
+    return _lose(batch, schema, is_lost_G.expand(batch.num_slates, -1))
 
 
-def _lose(batch: Batch, schema: FeatureSchema, lost: dict[str, Tensor]) -> Batch:
-    """The batch with NaN in the groups of slates that lost them, and no answers and actions: `lost[group]` bool[S]."""
-    user_SU, item_NI, cross_NX = batch.user_SU, batch.item_NI, batch.cross_NX
+def _lose(batch: Batch, schema: FeatureSchema, is_lost_SG: Tensor) -> Batch:
+    """The batch with NaN in the groups of slates that lost them, and no answers and actions.
+
+    Groups: FEATURE_GROUPS_BESIDE_CROSS, then those of the cross features.
+    """
     # A sum with NaN is missing, and one with 0 is as it was: many times as fast as a choice for every value.
-    missing = {group: torch.where(is_lost_S, torch.nan, 0.0).unsqueeze(1) for group, is_lost_S in lost.items()}
-    if "user" in lost:
-        user_SU = user_SU + missing["user"]
-    if "item" in lost:
-        item_NI = item_NI + missing["item"].index_select(0, batch.slate_N)
-    missing_SX = torch.zeros(batch.num_slates, cross_NX.shape[1], device=cross_NX.device)
-    for group, columns in cross_groups(schema).items():
-        if group in lost:
-            missing_SX[:, columns] = missing[group]
-    cross_NX = cross_NX + missing_SX.index_select(0, batch.slate_N)
-    history = batch.history
-    if "answers" in lost:
-        is_lost_S1 = lost["answers"].unsqueeze(1)
-        answer_SA = torch.where(is_lost_S1, NO_ITEM, history.answer_SA)
-        # Both are in the user's record: they are lost together.
-        action_SH = torch.where(is_lost_S1, NO_ITEM, history.action_SH)
-        history = replace(history, answer_SA=answer_SA, action_SH=action_SH)
-    return replace(batch, user_SU=user_SU, item_NI=item_NI, cross_NX=cross_NX, history=history)
+    missing_SG = torch.where(is_lost_SG, torch.nan, 0.0)
+    group_X = [0] * len(schema.cross)
+    for group, columns in enumerate(cross_groups(schema).values(), len(FEATURE_GROUPS_BESIDE_CROSS)):
+        for column in columns:
+            group_X[column] = group
+    user, item, answers = range(len(FEATURE_GROUPS_BESIDE_CROSS))
+    is_lost_S1 = is_lost_SG[:, answers].unsqueeze(1)
+    # Answers and actions are in the user's record: they are lost together.
+    history = replace(
+        batch.history,
+        answer_SA=torch.where(is_lost_S1, NO_ITEM, batch.history.answer_SA),
+        action_SH=torch.where(is_lost_S1, NO_ITEM, batch.history.action_SH),
+    )
+    return replace(
+        batch,
+        user_SU=batch.user_SU + missing_SG[:, user].unsqueeze(1),
+        item_NI=batch.item_NI + missing_SG[:, item].index_select(0, batch.slate_N).unsqueeze(1),
+        cross_NX=batch.cross_NX + missing_SG[:, group_X].index_select(0, batch.slate_N),
+        history=history,
+    )

@@ -101,7 +101,8 @@ class FineTuner:
             self.gradient_cosines = gradient_cosines(
                 of_tasks, self.ranker.first.weight_OF, sum(self.ranker.experts.splits)
             )
-        self.optimiser.zero_grad()
+        for weight in self.weights.values():
+            weight.grad = None
         of_ids = self.net.backward(losses["total"], probe_NW)
         norm = nn.utils.clip_grad_norm_(self.weights.values(), self.config.max_gradient_norm)
         checked = losses["total"] + norm if of_ids is None else losses["total"] + norm + of_ids.sum()

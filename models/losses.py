@@ -48,15 +48,10 @@ def huber(scores_N: Tensor, targets: Targets) -> Tensor:
 
 def ordinal(logits_NK: Tensor, targets: Targets) -> Tensor:
     """Binary cross-entropy per threshold, summed over thresholds; `y` and `mask` are [N, K] (ordinal.py)."""
-    # Rows without any label are most of them, as a visit needs a click.
-    row_R = targets.mask.any(1).nonzero().squeeze(1)
-    logits_RK, mask_RK, y_RK, weight_R = (
-        one.index_select(0, row_R) for one in (logits_NK, targets.mask, targets.y, targets.weight_N)
-    )
-    losses_RK = functional.binary_cross_entropy_with_logits(
-        torch.where(mask_RK, logits_RK, 0.0), torch.where(mask_RK, y_RK, 0.0), reduction="none"
-    )
-    weight_RK = mask_RK * weight_R.unsqueeze(1)
+    row_R, of_rows = targets.labelled()
+    logits_RK, y_RK = of_rows.known(logits_NK.index_select(0, row_R))
+    losses_RK = functional.binary_cross_entropy_with_logits(logits_RK, y_RK, reduction="none")
+    weight_RK = of_rows.mask * of_rows.weight_N.unsqueeze(1)
     total_K = weight_RK.sum(0)
     return ((losses_RK * weight_RK).sum(0) / torch.where(total_K > 0, total_K, 1.0)).sum()
 

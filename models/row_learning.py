@@ -87,12 +87,12 @@ class _Memory:
     """Memory for many tensors, taken at once: pieces would go back to the system, and come from it slowly."""
 
     def __init__(self, num_values: int) -> None:
-        self._all, self._num_taken = torch.empty(num_values), 0
+        self._all, self._num_taken = np.empty(num_values, np.float32), 0
 
     def take(self, *shape: int) -> Tensor:
         """float32 of this shape; what is in it means nothing."""
         start, self._num_taken = self._num_taken, self._num_taken + math.prod(shape)
-        return self._all[start : self._num_taken].view(shape)
+        return torch.from_numpy(self._all[start : self._num_taken].reshape(shape))
 
     def take_back(self) -> None:
         """All that was taken may be taken again."""

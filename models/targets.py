@@ -1,6 +1,6 @@
 """What a loss compares scores with: labels, which are known, how much each row weighs, and its slate."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -20,6 +20,11 @@ class Targets:
     def known(self, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Scores and labels with zeros where the label is not known, so that nothing of those rows can leak."""
         return torch.where(self.mask, scores, 0.0), torch.where(self.mask, self.y, 0.0)
+
+    def labelled(self) -> tuple[Tensor, "Targets"]:
+        """Rows with any label, int64[R], and their targets: few where a label needs a click. Of [N, K] alone."""
+        row_R = self.mask.any(1).nonzero().squeeze(1)
+        return row_R, Targets(**{one.name: getattr(self, one.name).index_select(0, row_R) for one in fields(self)})
 
     def with_mask(self, mask: Tensor) -> "Targets":
         """The same targets with other rows known."""
