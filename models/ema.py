@@ -24,8 +24,8 @@ class WeightAverage:
         """Adds the weights as they are now."""
         self.share = self.decay * self.share + (1 - self.decay)
         sums = list(self.sums.values())
-        torch._foreach_mul_(sums, self.decay)  # noqa: SLF001 - public under no other name
-        torch._foreach_add_(sums, [weights[name] for name in self.sums], alpha=1 - self.decay)  # noqa: SLF001
+        torch._foreach_mul_(sums, self.decay)
+        torch._foreach_add_(sums, [weights[name] for name in self.sums], alpha=1 - self.decay)
 
     @torch.no_grad()
     def shift(self, name: str, change: Tensor) -> None:

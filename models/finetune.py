@@ -8,7 +8,7 @@ import copy
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.batch import Batch
 from models.content_corpus import ContentCorpus
@@ -23,7 +23,7 @@ from models.kinds import kinds
 from models.late_labels import weighed
 from models.net_step import NetStep
 from models.objective import Objective, task_targets
-from models.optimiser_state import build_optimiser, optimiser_tensors, restore_optimiser
+from models.optimiser_state import build_optimiser, clip_gradients, optimiser_tensors, restore_optimiser
 from models.peers import Peers
 from models.predictions import as_predictions
 from models.ranker import Ranker
@@ -104,7 +104,7 @@ class FineTuner:
         for weight in self.weights.values():
             weight.grad = None
         of_ids = self.net.backward(losses["total"], probe_NW)
-        norm = nn.utils.clip_grad_norm_(self.weights.values(), self.config.max_gradient_norm)
+        norm = clip_gradients(self.weights, self.config.max_gradient_norm)
         checked = losses["total"] + norm if of_ids is None else losses["total"] + norm + of_ids.sum()
         if not bool(torch.isfinite(checked)):
             self.num_skipped += 1

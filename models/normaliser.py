@@ -40,8 +40,8 @@ class Normaliser(nn.Module):
         total = self.count_F + count
         share = count / total.clamp(min=1)
         step = mean - self.mean_F
-        self.sum_squares_F += sum_squares + step.square() * self.count_F * share
-        self.mean_F += step * share
+        self.sum_squares_F.add_(sum_squares + step.square() * self.count_F * share)
+        self.mean_F.add_(step * share)
         self.count_F.copy_(total)
 
     def forward(self, values_NF: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Outputs of many rows on a CPU with their gradients: the ranker after its features, in a form made for learning.
 
 The same numbers and gradients as `Ranker.tail`, to rounding (tested), several times as fast: rows run along the last
-dimension, a chunk's numbers stay in a core's cache, the steps between products are compiled (learning_kernels.py), and
-all is one step of the graph with its gradient written out. For scoring alone see row_scoring.py.
+dimension, the steps between products are compiled (learning_kernels.py, learning_gradients.py), and all is one step of
+the graph with its gradient written out. For scoring alone see row_scoring.py.
 """
 
 import math
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from models import learning_kernels
+from models import learning_gradients, learning_kernels
 
 if TYPE_CHECKING:
     from models.ranker import Ranker
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ROWS_LEARNED_AT_ONCE", "learn_rows"]
 
 Float32 = NDArray[np.float32]
-# A chunk whose numbers stay in a core's cache.
+# Fewer have products and calls for too few rows, more leave a core's cache; from 512 to 2048 it is much the same.
 ROWS_LEARNED_AT_ONCE = 1024
 
 
@@ -108,7 +108,7 @@ class _Net(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # noqa: PLR0917 - autograd passes no keywords
+    def forward(
         ctx: Any,  # noqa: ANN401 - autograd's own
         plan: _Plan,
         slate_N: Tensor,
@@ -117,16 +117,14 @@ class _Net(torch.autograd.Function):
         *weights: Tensor,
     ) -> Tensor:
         first_OF, expert_EHD, bias_ED, scale_ED, shift_ED, tower_TDW, tower_bias_TW, head_KW, head_bias_K = weights
-        (num_tasks, num_experts), (_, num_hidden, width), num_rows = (
-            plan.allowed_TE.shape,
-            expert_EHD.shape,
-            len(rows_NF),
-        )
-        num_units, num_first, tower_width = num_experts * num_hidden, len(first_OF), tower_TDW.shape[2]
+        (num_experts, num_hidden, width), (num_tasks, _, tower_width) = expert_EHD.shape, tower_TDW.shape
+        num_units, num_first, num_rows = num_experts * num_hidden, len(first_OF), len(rows_NF)
         # Products are fastest with weights in the order in which they are added up.
         expert_EDH, tower_TWD = (weight.transpose(1, 2).contiguous() for weight in (expert_EHD, tower_TDW))
-        normal, of_heads = _arrays(bias_ED, scale_ED, shift_ED), _arrays(tower_bias_TW, head_KW, head_bias_K)
-        user, slate = _arrays(user_SO, slate_N)
+        bias, scale, shift, tower_bias, head, head_bias, user, slate = (
+            one.detach().numpy()
+            for one in (bias_ED, scale_ED, shift_ED, tower_bias_TW, head_KW, head_bias_K, user_SO, slate_N)
+        )
         kept = _Memory(num_rows * (num_first + num_experts * (width + 1) + num_tasks * (width + tower_width)))
         scratch = _Memory(min(num_rows, ROWS_LEARNED_AT_ONCE) * (num_units + num_experts * width + tower_width))
         ctx.plan, ctx.user_shape, ctx.chunks = plan, user_SO.shape, []
@@ -142,12 +140,12 @@ class _Net(torch.autograd.Function):
             normal_EDR = torch.bmm(expert_EDH, hidden_EHR, out=kept.take(num_experts, width, num))
             inverse_ER, mixed_TDR = kept.take(num_experts, num), kept.take(num_tasks, width, num)
             learning_kernels.mix_experts(
-                normal_EDR.numpy(), *normal, gate_TER, plan.allowed_TE,
+                normal_EDR.numpy(), bias, scale, shift, gate_TER, plan.allowed_TE,
                 inverse_ER.numpy(), scratch.take(num_experts, width, num).numpy(), mixed_TDR.numpy(),
             )  # fmt: skip
             tower_TWR = torch.bmm(tower_TWD, mixed_TDR, out=kept.take(num_tasks, tower_width, num))
             learning_kernels.heads(
-                tower_TWR.numpy(), *of_heads, plan.task_K, linear_KR,
+                tower_TWR.numpy(), tower_bias, head, head_bias, plan.task_K, linear_KR,
                 scratch.take(tower_width, num).numpy(), out_KN.numpy(), start,
             )  # fmt: skip
             ctx.chunks.append(_Kept(rows, first_OR, normal_EDR, inverse_ER, mixed_TDR, tower_TWR))
@@ -155,7 +153,7 @@ class _Net(torch.autograd.Function):
         return out_KN
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, d_out_KN: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - autograd's own
         slate_N, rows_NF, *weights = ctx.saved_tensors
         first_OF, expert_EHD, _, scale_ED, shift_ED, tower_TDW, _, head_KW, _ = weights
@@ -163,9 +161,10 @@ class _Net(torch.autograd.Function):
         d_user_SO = torch.zeros(ctx.user_shape)
         d_rows_NF = torch.empty_like(rows_NF) if ctx.needs_input_grad[3] else None
         gradients = [torch.zeros_like(weight) for weight in weights]
-        d_first_OF, d_expert_EHD, d_bias_ED, d_scale_ED, d_shift_ED, d_tower_TDW, *d_of_heads = gradients
-        normal, d_normal = _arrays(scale_ED, shift_ED), _arrays(d_bias_ED, d_scale_ED, d_shift_ED)
-        (head,), d_heads, (d_user,) = _arrays(head_KW), _arrays(*d_of_heads), _arrays(d_user_SO)
+        d_first_OF, d_expert_EHD, *d_normal, d_tower_TDW, d_tower_bias_TW, d_head_KW, d_head_bias_K = gradients
+        scale, shift, head = (weight.numpy() for weight in (scale_ED, shift_ED, head_KW))
+        d_bias, d_scale, d_shift = (gradient.numpy() for gradient in d_normal)
+        d_heads = d_tower_bias_TW.numpy(), d_head_KW.numpy(), d_head_bias_K.numpy()
         (num_experts, num_hidden, width), (num_tasks, _, tower_width) = expert_EHD.shape, tower_TDW.shape
         num_units, num_first = num_experts * num_hidden, len(first_OF)
         a_row = num_first + num_units + num_experts * width + num_tasks * (width + tower_width)
@@ -177,28 +176,24 @@ class _Net(torch.autograd.Function):
             (share_TER, _), (d_gate_TER, d_linear_KR) = (plan.beside(o, num_units) for o in (kept.first_OR, d_first_OR))
             d_linear_KR[:] = d_out_KN[:, kept.rows].numpy()
             d_tower_TWR = scratch.take(num_tasks, tower_width, num)
-            learning_kernels.head_gradients(
+            learning_gradients.head_gradients(
                 d_linear_KR, kept.tower_TWR.numpy(), head, plan.task_K, d_tower_TWR.numpy(), *d_heads
             )
             d_tower_TDW.baddbmm_(kept.mixed_TDR, d_tower_TWR.transpose(1, 2))
             d_mixed_TDR = torch.bmm(tower_TDW, d_tower_TWR, out=scratch.take(num_tasks, width, num))
             d_output_EDR = scratch.take(num_experts, width, num)
-            learning_kernels.mixture_gradients(
-                d_mixed_TDR.numpy(), kept.normal_EDR.numpy(), kept.inverse_ER.numpy(), *normal,
-                share_TER, plan.allowed_TE, d_output_EDR.numpy(), d_gate_TER, *d_normal,
+            learning_gradients.mixture_gradients(
+                d_mixed_TDR.numpy(), kept.normal_EDR.numpy(), kept.inverse_ER.numpy(), scale, shift,
+                share_TER, plan.allowed_TE, d_output_EDR.numpy(), d_gate_TER, d_bias, d_scale, d_shift,
             )  # fmt: skip
             torch.bmm(expert_EHD, d_output_EDR, out=d_first_OR[:num_units].view(num_experts, num_hidden, num))
             hidden_EHR = scratch.take(num_experts, num_hidden, num)
-            learning_kernels.hidden_gradients(
+            learning_gradients.hidden_gradients(
                 kept.first_OR.numpy(), slate[kept.rows], d_first_OR.numpy(),
-                hidden_EHR.view(num_units, num).numpy(), d_user,
+                hidden_EHR.view(num_units, num).numpy(), d_user_SO.numpy(),
             )  # fmt: skip
             d_expert_EHD.baddbmm_(hidden_EHR, d_output_EDR.transpose(1, 2))
             d_first_OF.addmm_(d_first_OR, rows_RF)
             if d_rows_NF is not None:
                 torch.mm(d_first_OR.T, first_OF, out=d_rows_NF[kept.rows])
         return None, None, d_user_SO, d_rows_NF, *gradients
-
-
-def _arrays(*tensors: Tensor) -> list[Any]:
-    return [tensor.detach().numpy() for tensor in tensors]
