@@ -101,8 +101,7 @@ class FineTuner:
             self.gradient_cosines = gradient_cosines(
                 of_tasks, self.ranker.first.weight_OF, sum(self.ranker.experts.splits)
             )
-        for weight in self.weights.values():
-            weight.grad = None
+        self.ranker.zero_grad()
         of_ids = self.net.backward(losses["total"], probe_NW)
         norm = clip_gradients(self.weights, self.config.max_gradient_norm)
         checked = losses["total"] + norm if of_ids is None else losses["total"] + norm + of_ids.sum()
