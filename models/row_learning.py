@@ -157,13 +157,11 @@ class _Net(torch.autograd.Function):
     def backward(ctx: Any, d_out_KN: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - autograd's own
         slate_N, rows_NF, *weights = ctx.saved_tensors
         first_OF, expert_EHD, _, scale_ED, shift_ED, tower_TDW, _, head_KW, _ = weights
-        plan, slate = ctx.plan, slate_N.numpy()
-        d_user_SO = torch.zeros(ctx.user_shape)
+        plan, slate, d_user_SO = ctx.plan, slate_N.numpy(), torch.zeros(ctx.user_shape)
         d_rows_NF = torch.empty_like(rows_NF) if ctx.needs_input_grad[3] else None
         gradients = [torch.zeros_like(weight) for weight in weights]
         d_first_OF, d_expert_EHD, *d_normal, d_tower_TDW, d_tower_bias_TW, d_head_KW, d_head_bias_K = gradients
-        scale, shift, head = (weight.numpy() for weight in (scale_ED, shift_ED, head_KW))
-        d_bias, d_scale, d_shift = (gradient.numpy() for gradient in d_normal)
+        d_bias, d_scale, d_shift, scale, shift, head = (o.numpy() for o in (*d_normal, scale_ED, shift_ED, head_KW))
         d_heads = d_tower_bias_TW.numpy(), d_head_KW.numpy(), d_head_bias_K.numpy()
         (num_experts, num_hidden, width), (num_tasks, _, tower_width) = expert_EHD.shape, tower_TDW.shape
         num_units, num_first = num_experts * num_hidden, len(first_OF)
