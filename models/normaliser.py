@@ -55,7 +55,9 @@ class Normaliser(nn.Module):
         if values_NF.device.type != "cpu":
             scaled = (values_NF - mean_F) * scale_F
             return scaled.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0).clamp_(-CLIP, CLIP)
-        return torch.from_numpy(_scaled(values_NF.contiguous().numpy(), mean_F.numpy(), scale_F.numpy()))
+        found_NF = torch.empty(values_NF.shape)
+        _scale(values_NF.contiguous().numpy(), mean_F.numpy(), scale_F.numpy(), found_NF.numpy())
+        return found_NF
 
     def _mean_and_scale(self) -> tuple[Tensor, Tensor]:
         variance = self.sum_squares_F / self.count_F.clamp(min=1)
@@ -64,11 +66,9 @@ class Normaliser(nn.Module):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _scaled(values_NF: Float32, mean_F: Float32, scale_F: Float32) -> Float32:
+def _scale(values_NF: Float32, mean_F: Float32, scale_F: Float32, found_NF: Float32) -> None:
     """In one pass: lists are small, and each step of tensors costs as much as the work."""
-    found_NF = np.empty_like(values_NF)
     for n in range(len(values_NF)):
         for f in range(len(mean_F)):
             scaled = (values_NF[n, f] - mean_F[f]) * scale_F[f]
             found_NF[n, f] = min(max(scaled, -_CLIP), _CLIP) if abs(scaled) <= _LARGEST else _ZERO
-    return found_NF

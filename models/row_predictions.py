@@ -70,21 +70,21 @@ class PredictionPlan:
 def predict_rows(plan: PredictionPlan, output_KN: Tensor, kind_N: Tensor) -> dict[str, Tensor]:
     """float32[N] per task, as `as_predictions` gives it. `output_KN`: as score_rows gives it, overwritten."""
     output, kind = output_KN.numpy(), kind_N.numpy()
-    found: list[Float32] = []
+    # Compiled functions write to arrays that they are given: one that returns an array unpickles its class.
+    found = list(np.empty((len(plan.names), output.shape[1]), np.float32))
     for t, first in enumerate(plan.first_T.tolist()):
-        own_N, given = output[first], int(plan.product_T[t])
+        own_N, given, predicted_N = output[first], int(plan.product_T[t]), found[t]
         if given != NONE:
             _multiply_logit(own_N, output[plan.first_T[given]])
         if plan.form_T[t] == ORDINAL:
             means_L = plan.mean_log_TL[t]
-            predicted_N = _expected(output[first : first + len(means_L) - 1], means_L)
+            _expect(output[first : first + len(means_L) - 1], means_L, predicted_N)
         elif plan.form_T[t] == SECONDS:
-            predicted_N = np.maximum(own_N, _ZERO)
+            np.maximum(own_N, _ZERO, out=predicted_N)
         else:
-            predicted_N = _calibrated(own_N, kind, plan.platt_TK2[t])
+            _calibrate(own_N, kind, plan.platt_TK2[t], predicted_N)
         if plan.factor_T[t] != NONE:
             predicted_N *= found[plan.factor_T[t]]
-        found.append(predicted_N)
     return dict(zip(plan.names, map(torch.from_numpy, found), strict=True))
 
 
@@ -102,10 +102,10 @@ def _multiply_logit(own_N: Float32, given_N: Float32) -> None:
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
-def _expected(logit_KN: Float32, mean_L: Float32) -> Float32:
-    """float32[N]: the mean over intervals, by the chances of lasting longer, made monotone by the running minimum."""
+def _expect(logit_KN: Float32, mean_L: Float32, found_N: Float32) -> None:
+    """The mean over intervals, by the chances of lasting longer, made monotone by the running minimum."""
     longer_N = np.ones(logit_KN.shape[1], np.float32)
-    found_N = np.zeros(logit_KN.shape[1], np.float32)
+    found_N[:] = _ZERO
     for k in range(len(logit_KN)):
         for n in range(len(longer_N)):
             next_ = min(longer_N[n], sigmoid32(logit_KN[k, n]))
@@ -113,14 +113,11 @@ def _expected(logit_KN: Float32, mean_L: Float32) -> Float32:
             longer_N[n] = next_
     for n in range(len(longer_N)):
         found_N[n] += longer_N[n] * mean_L[-1]
-    return found_N
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
-def _calibrated(logit_N: Float32, kind_N: Int64, platt_K2: Float32) -> Float32:
-    found_N = np.empty_like(logit_N)
+def _calibrate(logit_N: Float32, kind_N: Int64, platt_K2: Float32, found_N: Float32) -> None:
     for n in range(len(found_N)):
         found_N[n] = platt_K2[kind_N[n], 0] * logit_N[n] + platt_K2[kind_N[n], 1]
     for n in range(len(found_N)):
         found_N[n] = sigmoid32(found_N[n])
-    return found_N
