@@ -2,7 +2,7 @@
 
 The same numbers as `Ranker.tail`, to rounding (tested), several times as fast. Rows run along the last dimension,
 so that every step is over long contiguous runs; a chunk's numbers stay in a core's cache, in memory taken once; users
-enter the first product as columns of ones; the mean that LayerNorm takes off is taken off the weights beforehand.
+are added row by row; the mean that LayerNorm takes off is taken off the weights beforehand.
 """
 
 from dataclasses import dataclass
