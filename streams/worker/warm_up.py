@@ -1,4 +1,4 @@
-"""What a worker compiles at first use, made ready beforehand: half a minute on a machine's first time, moments later."""
+"""What a worker compiles at first use, made ready beforehand: half a minute on a new machine, then moments."""
 
 from streams.features.capture import compile_capture
 from streams.ranking.scorer import compile_scoring
