@@ -17,7 +17,7 @@ Float32 = NDArray[np.float32]
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def factorise(upper_PP: Float32, inverse_P: Float32) -> None:
     """B becomes U; what is below the diagonal means nothing. `inverse_P`: takes 1 / the diagonal of U.
 
@@ -29,7 +29,7 @@ def factorise(upper_PP: Float32, inverse_P: Float32) -> None:
         _finish(upper_PP[top : top + ROWS], inverse_P[top : top + ROWS], top)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _finish(upper_IP: Float32, inverse_I: Float32, top: int) -> None:
     """Rows that begin at `top`, which lack each other's products."""
     for i in range(len(upper_IP)):
@@ -41,7 +41,7 @@ def _finish(upper_IP: Float32, inverse_I: Float32, top: int) -> None:
             add_multiple(upper_IP[below][top:], -row[below], row)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def solve(upper_PP: Float32, inverse_P: Float32, x_P: Float32) -> None:
     """Solves B x = b: `x_P` holds b, and then x."""
     for k in range(len(x_P)):
@@ -51,14 +51,14 @@ def solve(upper_PP: Float32, inverse_P: Float32, x_P: Float32) -> None:
         x_P[k] = (x_P[k] - dot(upper_PP[k][k + 1 :], x_P[k + 1 :])) * inverse_P[k]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def add_multiple(to_C: Float32, times: np.float32, what_C: Float32) -> None:
     """Adds to `to_C`."""
     for c in range(len(to_C)):
         to_C[c] += times * what_C[c]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST | {"reassoc"})
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST | {"reassoc"})
 def dot(one_C: Float32, other_C: Float32) -> np.float32:
     """The sum of products, in the order that vector instructions like."""
     total = _ZERO

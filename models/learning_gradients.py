@@ -78,7 +78,7 @@ def hidden_gradients(
     _add_up_users(d_first_OR, slate_R, d_user_SO)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=SUMS)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=SUMS)
 def _add_up_users(d_first_OR: Float32, slate_R: Int64, d_user_SO: Float32) -> None:
     start_P = runs(slate_R)
     for o in range(len(d_first_OR)):
@@ -89,7 +89,7 @@ def _add_up_users(d_first_OR: Float32, slate_R: Int64, d_user_SO: Float32) -> No
             d_user_SO[slate_R[start_P[p]], o] += total
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _unmix(  # noqa: PLR0917 - numba compiles no keywords
     d_mixed_TDR: Float32, normal_DR: Float32, scale_D: Float32, shift_D: Float32, share_TER: Float32,
     allowed_TE: NDArray[np.bool_], e: int, d_scaled_DR: Float32, d_share_TER: Float32, along_R: Float32,
@@ -112,7 +112,7 @@ def _unmix(  # noqa: PLR0917 - numba compiles no keywords
             along_R[r] += scale * d_scaled_DR[d, r] * normal_DR[d, r]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=SUMS)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=SUMS)
 def _unnormalise(  # noqa: PLR0917 - numba compiles no keywords
     normal_DR: Float32, inverse_R: Float32, along_R: Float32, scale_D: Float32, d_output_DR: Float32,
     d_bias_D: Float32, d_scale_D: Float32, d_shift_D: Float32,
@@ -131,7 +131,7 @@ def _unnormalise(  # noqa: PLR0917 - numba compiles no keywords
         d_shift_D[d] += to_shift
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _unshare(share_ER: Float32, allowed_E: NDArray[np.bool_], d_gate_ER: Float32) -> None:
     """From gradients of the shares to those of the gates: share (d - sum of d share)."""
     along_R = np.zeros(share_ER.shape[1], np.float32)
@@ -143,7 +143,7 @@ def _unshare(share_ER: Float32, allowed_E: NDArray[np.bool_], d_gate_ER: Float32
             d_gate_ER[e, r] = share_ER[e, r] * (d_gate_ER[e, r] - along_R[r])
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _silu_and_slope(
     value_R: Float32, scale: np.float32, shift: np.float32, active_R: Float32, slope_R: Float32
 ) -> None:
@@ -155,13 +155,13 @@ def _silu_and_slope(
         slope_R[r] = sigmoid + value * sigmoid * (_ONE - sigmoid)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _add_product(total_R: Float32, value_R: Float32, factor: np.float32) -> None:
     for r in range(len(total_R)):
         total_R[r] += value_R[r] * factor
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=SUMS)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=SUMS)
 def _sum(value_R: Float32) -> np.float32:
     total = _ZERO
     for r in range(len(value_R)):
@@ -169,7 +169,7 @@ def _sum(value_R: Float32) -> np.float32:
     return total
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=SUMS)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=SUMS)
 def _dot(one_R: Float32, other_R: Float32) -> np.float32:
     total = _ZERO
     for r in range(len(one_R)):

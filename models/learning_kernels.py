@@ -78,7 +78,7 @@ def runs(slate_R: Int64) -> NDArray[np.uint64]:
     return start_P[: num_runs + 1]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _normalise(output_DR: Float32, bias_D: Float32, inverse_R: Float32) -> None:
     inverse_R[:] = _ZERO
     for d in range(len(output_DR)):
@@ -93,7 +93,7 @@ def _normalise(output_DR: Float32, bias_D: Float32, inverse_R: Float32) -> None:
             output_DR[d, r] *= inverse_R[r]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _activate(normal_DR: Float32, scale_D: Float32, shift_D: Float32, expert_DR: Float32) -> None:
     for d in range(len(normal_DR)):
         for r in range(normal_DR.shape[1]):

@@ -74,7 +74,7 @@ def heads(  # noqa: PLR0917 - numba compiles no keywords
         head(tower_TWR[task_K[k]], head_KW[k], head_bias_K[k], linear_KR[k], out_KN[k][start:end])
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def head(active_WR: Float32, weight_W: Float32, bias: np.float32, linear_R: Float32, out_R: Float32) -> None:
     """Writes one output: linear + weights times what is active + bias."""
     for r in range(len(out_R)):
@@ -84,7 +84,7 @@ def head(active_WR: Float32, weight_W: Float32, bias: np.float32, linear_R: Floa
             out_R[r] += weight_W[w] * active_WR[w, r]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _add_user(hidden_UR: Float32, beside_GR: Float32, user_O: Float32, start: int, end: int) -> None:
     num_hidden = len(hidden_UR)
     for u in range(num_hidden):
@@ -93,7 +93,7 @@ def _add_user(hidden_UR: Float32, beside_GR: Float32, user_O: Float32, start: in
         beside_GR[g][start:end] += user_O[num_hidden + g]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _normalise(output_DR: Float32, bias_D: Float32, scale_D: Float32, shift_D: Float32, inverse_R: Float32) -> None:
     inverse_R[:] = _ZERO
     for d in range(len(output_DR)):
@@ -109,7 +109,7 @@ def _normalise(output_DR: Float32, bias_D: Float32, scale_D: Float32, shift_D: F
             output_DR[d, r] = silu32(scale_D[d] * normal + shift_D[d])
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _share(gate_ER: Float32, allowed_E: NDArray[np.bool_], sum_R: Float32) -> None:
     """Softmax over the experts that are allowed, at least one of them; the others' numbers stay as they are."""
     highest_R = gate_ER[np.argmax(allowed_E)].copy()
@@ -128,7 +128,7 @@ def _share(gate_ER: Float32, allowed_E: NDArray[np.bool_], sum_R: Float32) -> No
             gate_ER[e, r] *= sum_R[r]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _mix(share_ER: Float32, expert_EDR: Float32, allowed_E: NDArray[np.bool_], mixed_DR: Float32) -> None:
     for d in range(mixed_DR.shape[0]):
         mixed_DR[d] = _ZERO
@@ -138,7 +138,7 @@ def _mix(share_ER: Float32, expert_EDR: Float32, allowed_E: NDArray[np.bool_], m
                     mixed_DR[d, r] += share_ER[e, r] * expert_EDR[e, d, r]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _activate(value_R: Float32, bias: np.float32) -> None:
     for r in range(len(value_R)):
         value_R[r] = silu32(value_R[r] + bias)

@@ -101,7 +101,7 @@ def _marks(answer_SA: Int64) -> NDArray[np.bool_]:
     return may_be_SB
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _judge(weights: TasteWeights, item_P: Int64, y_A: Float32, logit_A: Float32) -> tuple[Float32, Float32, Float32]:
     """float32[P] each: what was expected of an answer, what it was, and how much it counts."""
     scale, shift = np.float32(weights.base_scale), np.float32(weights.base_shift)
@@ -116,7 +116,7 @@ def _judge(weights: TasteWeights, item_P: Int64, y_A: Float32, logit_A: Float32)
     return base_P, y_P, trust_P
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _columns(factor_MW: Float32, item_P: Int64, column_WP: Float32) -> None:
     """The items' factors, transposed."""
     in_blocks = factor_MW.shape[1] // LANES * LANES
@@ -128,7 +128,7 @@ def _columns(factor_MW: Float32, item_P: Int64, column_WP: Float32) -> None:
             column_WP[w, a] = factor_MW[item_P[a], w]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _kernel(column_WP: Float32, identity: np.float32, item_P: Int64, kernel_PP: Float32) -> None:
     """K of the answers."""
     kernel_PP[:] = _ZERO
@@ -143,7 +143,7 @@ def _kernel(column_WP: Float32, identity: np.float32, item_P: Int64, kernel_PP: 
             row[b] += identity if item_P[b] == item_P[a] else _ZERO
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _solve_user(  # noqa: PLR0917 - numba compiles no keywords
     kernel_PP: Float32, item_P: Int64, base_P: Float32, y_P: Float32, trust_P: Float32, upper_PP: Float32
 ) -> tuple[Float32, Float32]:
@@ -172,7 +172,7 @@ def _solve_user(  # noqa: PLR0917 - numba compiles no keywords
     return alpha_P, root_P
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True, fastmath=FAST)
 def _multiply(upper_PP: Float32, x_P: Float32, out_P: Float32) -> None:
     """Adds the product of a symmetric matrix."""
     for a in range(len(x_P)):
@@ -181,7 +181,7 @@ def _multiply(upper_PP: Float32, x_P: Float32, out_P: Float32) -> None:
         add_multiple(out_P[a + 1 :], x_P[a], row)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 def _write(start: int, upper_PP: Float32, upper_AA: Float32) -> None:
     """The triangle after `start` places without an answer; 0 elsewhere, and 1 on their diagonal."""
     for a in range(len(upper_AA)):

@@ -13,6 +13,8 @@ from numba.extending import intrinsic
 __all__ = ["FAST", "exp32", "sigmoid32", "silu32"]
 
 # Sums keep their order, and infinities and NaN their meaning; a product and a sum may become one instruction.
+# What other compiled functions call must be inlined (`inline` or `forceinline`): left to itself the compiler optimises
+# it once more for its caller, adds up in another order, and which of the two runs depends on what came from the cache.
 FAST = {"contract", "nsz"}
 _ONE = np.float32(1.0)
 _LOG2_E = np.float32(1.4426950408889634)
