@@ -4,13 +4,12 @@ User and item counts are written as records and read into an item table of their
 beside the records (sums over sources, caches, numbers of values) cannot hide a mistake. Costs tens of milliseconds.
 """
 
-from typing import Any
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.features.capture import Captured, Request, capture
+from streams.features.count_record import decode_counts
 from streams.features.cross_features import RECENT_CLICKS
 from streams.features.items import CLICKS, IMPRESSIONS, ItemTable
 from streams.features.user_record import decode_user, encode_user
@@ -43,7 +42,6 @@ def _count(table: ItemTable, items: ItemTable, slot: int, *, has_neighbours: boo
     """Take the item's records of all sources. Neighbours are items as well, many, and wanted of few."""
     for number, source in enumerate(items.sources):
         if slot in source.row_of:
-            raw = msgspec.json.encode(source.record(slot, items.item_ids, has_neighbours=has_neighbours))
-            record: dict[str, Any] = msgspec.json.decode(raw)
-            record["offset"] = max(record["offset"], 0)  # of the last flush: none yet
-            table.apply(number, items.item_ids[slot], record)
+            record = source.record(slot, items.item_ids, has_neighbours=has_neighbours)
+            # As from disk.
+            table.apply(number, [(items.item_ids[slot], decode_counts(msgspec.json.encode(record)))])

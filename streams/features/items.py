@@ -4,8 +4,7 @@ Counters come from several `events` partitions (sources). Each source's values a
 the same however often a record is repeated. Own partitions add events at once; others arrive on `item-counts`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.features.catalogue import CatalogueColumns
 from streams.features.co_clicks import by_strength, strongest, summed
+from streams.features.count_record import NUM_TOTALS, TOTAL_OF_KIND, TOTALS, CountRecord
 from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_one, decay_one
-from streams.features.source_counts import NUM_TOTALS, TOTAL_OF_KIND, TOTALS, Neighbours, SourceCounts
+from streams.features.source_counts import Neighbours, SourceCounts
 from streams.settings import CatalogueFields
 
 __all__ = ["ItemTable"]
@@ -100,15 +100,21 @@ class ItemTable(CatalogueColumns):
             self._near.pop(one, None)
             self._neighbours.pop(one, None)
 
-    def apply(self, source: int, item_id: str, record: Mapping[str, Any]) -> bool:
-        """Take a source's absolute record from `item-counts`. False when what we hold is as new or newer."""
-        slot = self.slot(item_id)
-        counts = self.sources[source]
-        weights = {self.slot(other): weight for other, weight in record["neighbours"]}
-        if not counts.replace(slot, record, Neighbours(weights, record["neighbours_at_ms"])):
-            return False
-        self._sum(slot)
-        return True
+    def apply(self, source: int, records: Iterable[tuple[str, CountRecord]]) -> None:
+        """Take a source's absolute records of items, by id. What we hold and is as new or newer stays."""
+        counts, news = self.sources[source], dict[int, CountRecord]()
+        for item_id, record in records:
+            slot = self.slot(item_id)
+            newest = news.get(slot)
+            is_news = not counts.includes(slot, record.offset) if newest is None else newest.offset < record.offset
+            if is_news:
+                news[slot] = record
+        if news:
+            counts.replace(news, map(self._neighbours_of, news.values()))
+            self._sum(list(news))
+
+    def _neighbours_of(self, record: CountRecord) -> Neighbours:
+        return Neighbours({self.slot(other): weight for other, weight in record.neighbours}, record.neighbours_at_ms)
 
     def includes(self, source: int, item_id: str, offset: int) -> bool:
         """Whether what we hold of a source's item is as new as its record with this offset, or newer."""
@@ -118,27 +124,30 @@ class ItemTable(CatalogueColumns):
     def drop_source(self, source: int) -> None:
         """Forget what a source counted: its partition is opened anew, and events never flushed will come again."""
         dropped, self.sources[source] = self.sources[source], SourceCounts()
-        for slot in dropped.slots():
-            self._sum(slot)
+        self._sum(list(dropped.slots()))
 
     def assume_shown(self, num_impressions: int, num_clicks: int) -> None:
         """Impressions and clicks of all items together, for a table that holds only some of them."""
         self._num_impressions, self._num_clicks = num_impressions, num_clicks
 
-    def _sum(self, slot: int) -> None:
-        held = [(s, s.row_of[slot]) for s in self.sources if slot in s.row_of]
-        before = self.totals[slot].copy()
-        self.totals[slot] = 0
-        self.decayed[slot] = 0.0
-        self.at_ms[slot] = at_ms = max((int(s.at_ms[row]) for s, row in held), default=0)
-        for s, row in held:
-            self.totals[slot] += s.totals[row]
-            factor = np.exp2((int(s.at_ms[row]) - at_ms) / HALF_LIVES_MS)
-            self.decayed[slot] += s.decayed[row] * factor[:, None]
-        self._num_impressions += int(self.totals[slot, IMPRESSIONS] - before[IMPRESSIONS])
-        self._num_clicks += int(self.totals[slot, CLICKS] - before[CLICKS])
-        self._near.pop(slot, None)
-        self._neighbours.pop(slot, None)
+    def _sum(self, slots: Sequence[int]) -> None:
+        """Add up the sources anew for these slots, none of them twice."""
+        before, held = self.totals[slots].sum(0), [(source, *source.held(slots)) for source in self.sources]
+        at_ms, totals = np.zeros(len(slots), np.int64), np.zeros((len(slots), NUM_TOTALS), np.int64)
+        decayed = np.zeros((len(slots), *self.decayed.shape[1:]))
+        for source, places, rows in held:
+            at_ms[places] = np.maximum(at_ms[places], source.at_ms[rows])
+        for source, places, rows in held:
+            totals[places] += source.totals[rows]
+            factor = np.exp2((source.at_ms[rows] - at_ms[places])[:, None] / HALF_LIVES_MS)
+            decayed[places] += source.decayed[rows] * factor[:, :, None]
+        self.at_ms[slots], self.totals[slots], self.decayed[slots] = at_ms, totals, decayed
+        more = totals.sum(0) - before
+        self._num_impressions += int(more[IMPRESSIONS])
+        self._num_clicks += int(more[CLICKS])
+        for slot in slots:
+            self._near.pop(slot, None)
+            self._neighbours.pop(slot, None)
 
     def neighbours(self, slot: int) -> tuple[Int32, Float32]:
         """Items clicked by users who clicked this one, with decayed counts, strongest first, at most 64."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.errors import SchemaMismatchError
-from streams.features.source_counts import TOTALS
+from streams.features.count_record import TOTALS
 
 __all__ = [
     "ITEM_COUNTERS",

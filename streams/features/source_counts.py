@@ -6,20 +6,16 @@ it includes, so that a repeated or older record of it changes nothing.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
+from streams.features.count_record import NUM_DECAYED, NUM_TOTALS, TOTAL_OF_KIND, CountRecord
 from streams.features.decay import add_decayed, add_decayed_one, decay_one, grown
 
-__all__ = ["NUM_DECAYED", "NUM_TOTALS", "TOTALS", "TOTAL_OF_KIND", "Neighbours", "SourceCounts", "neighbours_left"]
+__all__ = ["Neighbours", "SourceCounts", "neighbours_left"]
 
-TOTALS: tuple[str, ...] = ("impressions", "views", "clicks", "carts", "orders", "dwell_ms")
-NUM_TOTALS, NUM_DECAYED = len(TOTALS), len(HORIZONS) * len(EVENT_KINDS)
-# Column of `totals` that an event kind adds to; a dislike has only decayed counters.
-TOTAL_OF_KIND: tuple[int, ...] = tuple(TOTALS.index(f"{kind}s") if f"{kind}s" in TOTALS else -1 for kind in EVENT_KINDS)
 NEIGHBOUR_HALF_LIFE_MS = 30 * 86_400_000
 # Beyond the first number of neighbours the weakest leave, until the second is left: finding them costs a sort.
 NEIGHBOURS_MAX, NEIGHBOURS_KEPT = 80, 64
@@ -128,34 +124,35 @@ class SourceCounts:
         row = self.row_of.get(slot)
         return row is not None and offset <= int(self.offset[row])
 
-    def replace(self, slot: int, record: Mapping[str, Any], neighbours: Neighbours) -> bool:
-        """Put an absolute record in place of the row. False when the row includes as much already."""
-        row = self.row(slot)
-        if record["offset"] <= self.offset[row]:
-            return False
-        self.totals[row] = record["totals"]
-        self.decayed[row] = np.reshape(record["decayed"], self.decayed.shape[1:])
-        self.at_ms[row] = record["at_ms"]
-        self.offset[row] = record["offset"]
-        self.neighbours[slot] = neighbours
-        return True
+    def held(self, slots: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Which of the slots have a row, as their places among `slots`, and the rows."""
+        rows = [self.row_of.get(slot, -1) for slot in slots]
+        places = np.flatnonzero(np.array(rows, np.intp) >= 0)
+        return places, np.array(rows, np.intp)[places]
+
+    def replace(self, records: Mapping[int, CountRecord], neighbours: Iterable[Neighbours]) -> None:
+        """Put absolute records in place of the rows, by slot; `neighbours`: those of the records, in the same order."""
+        rows, given = self.rows(records), list(records.values())
+        self.totals[rows] = [record.totals for record in given]
+        decayed = np.array([record.decayed for record in given])
+        self.decayed[rows] = decayed.reshape(len(rows), *self.decayed.shape[1:])
+        self.at_ms[rows] = [record.at_ms for record in given]
+        self.offset[rows] = [record.offset for record in given]
+        self.neighbours.update(zip(records, neighbours, strict=True))
 
     def records(
         self, slots: Sequence[int], item_ids: list[str], *, has_neighbours: bool = True
-    ) -> Iterator[dict[str, Any]]:
-        """The rows as absolute records: what `replace` takes, with neighbours by item id, or as if there were none."""
+    ) -> Iterator[CountRecord]:
+        """The rows as absolute records, with neighbours by item id, or as if there were none."""
         rows = self.rows(slots)
         offsets, totals, times = self.offset[rows].tolist(), self.totals[rows].tolist(), self.at_ms[rows].tolist()
         decayed = self.decayed[rows].reshape(len(rows), NUM_DECAYED).tolist()
-        for slot, *counted in zip(slots, offsets, totals, decayed, times, strict=True):
+        for slot, offset, total, values, at_ms in zip(slots, offsets, totals, decayed, times, strict=True):
             near = self.neighbours.get(slot, _NONE) if has_neighbours else _NONE
-            yield {
-                **dict(zip(("offset", "totals", "decayed", "at_ms"), counted, strict=True)),
-                "neighbours": [(item_ids[other], weight) for other, weight in near.weights.items()],
-                "neighbours_at_ms": near.at_ms,
-            }
+            weights = [(item_ids[other], weight) for other, weight in near.weights.items()]
+            yield CountRecord(offset, total, values, at_ms, weights, near.at_ms)
 
-    def record(self, slot: int, item_ids: list[str], *, has_neighbours: bool = True) -> dict[str, Any]:
+    def record(self, slot: int, item_ids: list[str], *, has_neighbours: bool = True) -> CountRecord:
         """One of `records`."""
         return next(self.records([slot], item_ids, has_neighbours=has_neighbours))
 

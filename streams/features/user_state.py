@@ -8,8 +8,8 @@ import msgspec
 
 from models.feature_schema import EVENT_KINDS
 from streams.features.catalogue import CatalogueColumns
+from streams.features.count_record import NUM_DECAYED, NUM_TOTALS, TOTAL_OF_KIND
 from streams.features.decay import add_forward, as_of, grown
-from streams.features.source_counts import NUM_DECAYED, NUM_TOTALS, TOTAL_OF_KIND
 
 __all__ = ["Answers", "Offer", "OpenDwell", "UserState"]
 

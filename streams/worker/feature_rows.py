@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
+from streams.features.count_record import TOTALS
 from streams.features.items import ItemTable
 from streams.features.rows import ITEM_COUNTERS, USER_COUNTERS, RowBatch, counter_columns
-from streams.features.source_counts import TOTALS
 from streams.features.user_state import UserState
 
 __all__ = ["item_rows", "user_rows"]

@@ -5,7 +5,6 @@ Read from the start of their topics outside the group; a worker is ready when it
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import structlog
@@ -13,6 +12,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.clock import Clock
 from streams.events.decode import Rejected, decode_catalogue
+from streams.features.count_record import CountRecord, decode_counts
 from streams.features.items import ItemTable
 from streams.kafka.partitioner import partition_for
 from streams.kafka.tail import TopicTail
@@ -24,7 +24,6 @@ from streams.topics import topic_specs
 __all__ = ["Knowledge", "split_count_key"]
 
 Records = Sequence[ConsumerRecord[bytes, bytes]]
-_COUNTS = msgspec.json.Decoder(dict[str, Any])
 REFRESH_S = 1.0
 log = structlog.get_logger(__name__)
 
@@ -91,6 +90,7 @@ class Knowledge:
     def on_item_counts(self, _: int, records: Records) -> list[int]:
         """Take absolute counts; returns the slots they are about. Repeated and older records change nothing."""
         slots: list[int] = []
+        news: dict[int, list[tuple[str, CountRecord]]] = {}
         for record in records:
             if record.value is None:
                 continue
@@ -98,12 +98,14 @@ class Knowledge:
                 item_id, source = split_count_key(record.key or b"")
                 # Most are our own, or were read by the other of the two that read the topic.
                 if not self.items.includes(source, item_id, _OFFSET.decode(record.value).offset):
-                    self.items.apply(source, item_id, _COUNTS.decode(record.value))
+                    news.setdefault(source, []).append((item_id, decode_counts(record.value)))
             except (ValueError, LookupError, TypeError) as error:
                 # The topic is ours alone: somebody wrote to it by mistake. Going on is right, silence is not.
                 log.warning("item_count_refused", partition=record.partition, offset=record.offset, reason=repr(error))
                 continue
             slots.append(self.items.slot(item_id))
+        for source, counted in news.items():
+            self.items.apply(source, counted)
         return slots
 
     def partition_of(self, item_id: str) -> int:

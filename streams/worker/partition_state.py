@@ -4,9 +4,9 @@ Everything here includes the events up to `offset` and nothing beyond. `drain` t
 as records, which are written in one batch together with the offset.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from streams.examples.label_plan import LabelPlan
 from streams.examples.label_windows import Deadlines, labels_record, next_deadline_ms
 from streams.examples.records import Labels
 from streams.examples.slates import Slate, decode_slate, encode_slate
+from streams.features.count_record import decode_counts
 from streams.features.forgotten_users import ForgottenUsers
 from streams.features.items import ItemTable
 from streams.features.state_store import META_KEY, Record, StateStore
@@ -29,10 +30,9 @@ USER, SLATE, IDS, ITEM = b"u:", b"s:", b"d:", b"i:"
 # In the record of the partition: the event time since which a task is labelled.
 TASK_SINCE = "task:"
 # Records between two pauses of a load: some 20 ms.
-LOAD_STEP = 500
+LOAD_STEP = 1_000
 _META = msgspec.json.Decoder(dict[str, int])
 _SEGMENT = msgspec.json.Decoder(Segment)
-_ITEM = msgspec.json.Decoder(dict[str, Any])
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -87,10 +87,10 @@ class PartitionState:
         self._task_since_ms = {task: meta.get(f"{TASK_SINCE}{task}", self.max_event_ms) for task in self.plan.tasks}
         self.forgotten.load()
         self.items.drop_source(self.number)
-        for index, (key, raw) in enumerate(self._store.scan(ITEM)):
-            self.items.apply(self.number, key.decode(), _ITEM.decode(raw))
-            if index % LOAD_STEP == LOAD_STEP - 1:
-                yield
+        counted = ((key.decode(), decode_counts(raw)) for key, raw in self._store.scan(ITEM))
+        while step := list(itertools.islice(counted, LOAD_STEP)):
+            self.items.apply(self.number, step)
+            yield
         for index, (_, raw) in enumerate(self._store.scan(SLATE)):
             slate = decode_slate(raw, self.items)
             self.deadlines.add(next_deadline_ms(slate, self.plan), slate)

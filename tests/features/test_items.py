@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.features.count_record import CountRecord
 from streams.features.items import MIN_IMPRESSIONS, PRIOR_CLICK_RATE, ItemTable
 from streams.features.source_counts import SourceCounts
 from tests.features.sample_shop import CLICK, DAY_MS, IMPRESSION, NOW_MS, VIEW, shop
@@ -27,7 +28,7 @@ def table(items: ItemTable) -> tuple[Any, ...]:
     )
 
 
-def source_records() -> list[tuple[int, str, dict[str, Any]]]:
+def source_records() -> list[tuple[int, str, CountRecord]]:
     """(source, item, record): two sources, each with an early and a later record of two items."""
     found = []
     for source in range(2):
@@ -44,19 +45,33 @@ def source_records() -> list[tuple[int, str, dict[str, Any]]]:
 
 
 RECORDS = source_records()
-LATEST = [record for record in RECORDS if record[2]["offset"] >= 10]
+LATEST = [record for record in RECORDS if record[2].offset >= 10]
 
 
 @given(st.lists(st.sampled_from(range(len(RECORDS))), max_size=12), st.permutations(range(len(LATEST))))
 def test_sums_depend_neither_on_order_nor_on_repetition(noise: list[int], order: list[int]) -> None:
     """Whatever came before, once the latest record of each source is in, the sums are the same bits."""
     expected, found = shop(num_sources=2), shop(num_sources=2)
-    for record in LATEST:
-        expected.apply(*record)
-    for record in [*(RECORDS[n] for n in noise), *(LATEST[n] for n in order), *(RECORDS[n] for n in noise)]:
-        found.apply(*record)
+    for source, item_id, record in LATEST:
+        expected.apply(source, [(item_id, record)])
+    for source, item_id, record in [*(RECORDS[n] for n in noise), *(LATEST[n] for n in order)]:
+        found.apply(source, [(item_id, record)])
+    for source in range(2):
+        found.apply(source, [RECORDS[n][1:] for n in noise if RECORDS[n][0] == source])
 
     assert table(found) == table(expected)
+
+
+@given(st.lists(st.sampled_from(range(len(RECORDS))), max_size=24))
+def test_records_taken_together_give_the_bits_of_records_taken_one_by_one(order: list[int]) -> None:
+    one, many = shop(num_sources=2), shop(num_sources=2)
+    for source in range(2):
+        records = [RECORDS[n][1:] for n in order if RECORDS[n][0] == source]
+        many.apply(source, records)
+        for record in records:
+            one.apply(source, [record])
+
+    assert table(one) == table(many)
 
 
 def test_sources_add_up_at_the_time_of_the_newest() -> None:
@@ -65,7 +80,7 @@ def test_sources_add_up_at_the_time_of_the_newest() -> None:
         counts = SourceCounts()
         counts.add_one(counts.row(TEA), CLICK, at_ms)
         counts.offset[0] = 5
-        items.apply(source, "tea", counts.record(TEA, items.item_ids))
+        items.apply(source, [("tea", counts.record(TEA, items.item_ids))])
 
     assert items.totals[TEA].tolist() == [0, 0, 2, 0, 0, 0]
     assert items.decayed[TEA, :, CLICK].tolist() == pytest.approx([1 + 2.0**-48, 1.5, 1 + 2 ** (-1 / 7)])
@@ -92,9 +107,9 @@ def test_own_counts_and_the_same_counts_as_records_agree() -> None:
         own.count_one(0, slot, kind, NOW_MS + kind)
     own.add_co_click(0, TEA, [ALE], NOW_MS)
     own.add_dwell(0, TEA, 4500, NOW_MS + DAY_MS)
-    for slot in (TEA, ALE):
-        record = own.sources[0].record(slot, own.item_ids) | {"offset": 3}
-        assert other.apply(0, own.item_ids[slot], record)
+    counts = own.sources[0]
+    counts.offset[:2] = 3
+    other.apply(0, [(own.item_ids[slot], counts.record(slot, own.item_ids)) for slot in (TEA, ALE)])
 
     assert table(other) == table(own)
 

@@ -1,18 +1,19 @@
 """What one partition counts: rows, absolute records, neighbours."""
 
-import json
+import re
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from models.feature_schema import EVENT_KINDS
 from streams.events.event_time import OLDEST_MS
+from streams.features.count_record import TOTAL_OF_KIND, TOTALS, decode_counts
 from streams.features.source_counts import (
     NEIGHBOUR_HALF_LIFE_MS,
     NEIGHBOURS_KEPT,
     NEIGHBOURS_MAX,
-    TOTAL_OF_KIND,
-    TOTALS,
     Neighbours,
     SourceCounts,
     neighbours_left,
@@ -60,19 +61,38 @@ def test_growth_keeps_what_was_counted_and_new_rows_include_no_event() -> None:
     assert counts.at_ms[:130].tolist() == [NOW_MS] + [0] * 129
 
 
-def test_a_record_is_taken_once_and_an_older_one_never() -> None:
+def test_a_record_becomes_the_row_and_says_what_the_row_includes() -> None:
     source, reader = SourceCounts(), SourceCounts()
     source.add(source.rows([4]), CLICK, NOW_MS)
     source.add_co_click(4, [9], NOW_MS)
     source.offset[source.row(4)] = 17
-    record = json.loads(json.dumps(source.record(4, IDS)))
-    weights = {IDS.index(other): weight for other, weight in record["neighbours"]}
+    record = decode_counts(msgspec.json.encode(source.record(4, IDS)))
+    weights = {IDS.index(other): weight for other, weight in record.neighbours}
+    before = reader.includes(4, 0)
 
-    taken = [reader.replace(4, record | {"offset": offset}, Neighbours(weights, NOW_MS)) for offset in (17, 17, 16)]
+    reader.replace({4: record}, [Neighbours(weights, record.neighbours_at_ms)])
 
-    assert taken == [True, False, False]
     assert reader.record(4, IDS) == source.record(4, IDS)
-    assert (list(weights), record["neighbours_at_ms"]) == ([9], NOW_MS)
+    assert (list(weights), record.neighbours_at_ms) == ([9], NOW_MS)
+    assert (before, [reader.includes(4, offset) for offset in (16, 17, 18)]) == (False, [True, True, False])
+    assert [part.tolist() for part in reader.held([9, 4, 4])] == [[1, 2], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"totals": [1, 2]}, "Expected `array` of length >= 6 - at `$.totals`"),
+        ({"decayed": []}, "Expected `array` of length >= 18 - at `$.decayed`"),
+        ({"offset": "1"}, "Expected `int`, got `str` - at `$.offset`"),
+        ({"at_ms": 2**63}, "Expected `int` <= 9223372036854775807 - at `$.at_ms`"),
+        ({"neighbours": [["x"]]}, "Expected `array` of length 2 - at `$.neighbours[0]`"),
+    ],
+)
+def test_what_is_no_record_of_counts_is_refused_with_the_place(change: dict[str, Any], reason: str) -> None:
+    record = msgspec.to_builtins(SourceCounts().record(4, IDS))
+    assert decode_counts(msgspec.json.encode(record)) == SourceCounts().record(4, IDS)
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        decode_counts(msgspec.json.encode(record | change))
 
 
 def worth(counts: SourceCounts, slot: int) -> dict[int, float]:

@@ -11,7 +11,7 @@ from typing import Any
 from streams.events.dead_letter import DeadLetter
 from streams.events.rejection import REASONS
 from streams.events.schema import EVENT_TYPES
-from streams.features.source_counts import TOTALS
+from streams.features.count_record import TOTALS
 from streams.kafka.partitioner import partition_for
 from tests.fuzz.memory_kafka import MemoryRecord
 from tests.fuzz.mutated_log import MutatedLog

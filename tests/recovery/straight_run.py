@@ -8,8 +8,8 @@ import numpy as np
 
 from streams.examples.label_plan import LabelPlan
 from streams.examples.records import Labels, Shown, decode_record
+from streams.features.count_record import TOTALS
 from streams.features.items import ItemTable
-from streams.features.source_counts import TOTALS
 from streams.features.state_store import StateStore
 from streams.ranking.candidates import CandidateIndex
 from streams.settings import Settings

@@ -8,9 +8,9 @@ import pytest
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.features.capture import Request, capture
+from streams.features.count_record import TOTALS
 from streams.features.items import ItemTable
 from streams.features.rows import ITEM_COUNTERS, USER_COUNTERS, RowBatch
-from streams.features.source_counts import TOTALS
 from streams.features.state_store import StateStore
 from streams.features.user_state import UserState
 from streams.settings import CatalogueFields

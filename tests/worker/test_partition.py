@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from streams.features.count_record import TOTALS
 from streams.features.forgotten_users import forgotten_key
-from streams.features.source_counts import TOTALS
 from streams.features.state_store import META_KEY, StateStore
 from streams.worker.outputs import Forgotten
 from streams.worker.partition import Partition

@@ -81,7 +81,7 @@ def test_a_load_pauses_between_steps_and_takes_over_everything(open_engine: Open
     found = counted(state.items)
     store.close()
 
-    assert pauses == 3 * 450 // LOAD_STEP
+    assert pauses == -(-3 * 450 // LOAD_STEP)
     assert (state.offset, state.max_event_ms, len(state.deadlines)) == (2, START_MS + 2000, 3)
     assert found == expected
 
