@@ -6,6 +6,7 @@
 import gc
 import logging
 import os
+from collections.abc import Callable
 from threading import Timer
 from typing import Any
 
@@ -27,7 +28,7 @@ QUEUE_CHUNKS = 16
 # A worker that hangs in one chunk holds up the whole group for at most this.
 REBALANCE_TIMEOUT_S = 30.0
 # A member learns of a rebalance by the answer to its heartbeat: partitions stand still until the last one knows.
-HEARTBEATS_PER_SESSION = 20
+HEARTBEATS_PER_SESSION = 40
 # A member that leads the group just after a broker came back may know no partitions yet, and assign none. It sees so,
 # and the group assigns again, when it asks for the topics the next time: by default after five minutes.
 METADATA_MAX_AGE_S = 3.0
@@ -44,6 +45,8 @@ class RoleApp(faust.App):
     runtime: Any = None
     has_started = False
     chunk_records: int
+    # Told that chunks are waited for: partitions move, or the app stops, once all are acknowledged.
+    hurry: Callable[[], None] = staticmethod(lambda: None)
 
     async def on_first_start(self) -> None:
         """Start the runtime before anything is consumed."""
@@ -51,6 +54,11 @@ class RoleApp(faust.App):
         await self.runtime.start(self.crash)
         self.has_started = True
         await super().on_first_start()
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        """Wait until every chunk that was taken is acknowledged."""
+        self.hurry()
+        await super()._consumer_wait_empty(consumer, logger)
 
     def _crash(self, reason: BaseException) -> None:
         """Some part failed; mode tells every service above it so."""
@@ -116,6 +124,7 @@ def create_worker(settings: Settings) -> faust.App:
 
     app = _app(settings, settings.worker_group, settings.worker.instance_id)
     app.runtime = WorkerRuntime(settings, SystemClock())
+    app.hurry = app.runtime.hurry
     register(app, app.runtime)
     return app
 

@@ -39,4 +39,4 @@ def register(app: faust.App, runtime: WorkerRuntime) -> None:
 
     @app.on_partitions_revoked.connect
     async def on_revoked(_: faust.App, revoked: Sequence[Any], **__: Any) -> None:  # noqa: ARG001 - Faust's signature
-        await runtime.assignment.release()
+        await runtime.assignment.pause()

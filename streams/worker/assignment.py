@@ -1,4 +1,4 @@
-"""What the group assigned to this worker: opened while chunks wait, given back before it moves on."""
+"""What the group assigned to this worker: opened while chunks wait, given back when it has moved on."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -42,11 +42,10 @@ class Assignment:
         self._is_open.clear()
         self._opening = asyncio.ensure_future(self._guarded(lambda: self._open(events, item_counts)))
 
-    async def release(self) -> None:
-        """Partitions are about to move: let others write their feature rows, once all are open that were assigned."""
+    async def pause(self) -> None:
+        """Partitions are about to move: wait for the next assignment, once all are open that were assigned."""
         await self.settled()
         self._is_open.clear()
-        await self._rows.release_all()
 
     async def settled(self) -> None:
         """Wait until nothing is being opened. What is half open cannot be given back."""
@@ -54,9 +53,13 @@ class Assignment:
             await self._opening
 
     async def _open(self, events: set[int], item_counts: set[int]) -> None:
-        lacking = await self._rows.acquire(events, item_counts)
         held = dict(self._partitions.owned)
-        await self._partitions.assign(events)
+        # Side by side: rows wait for the disk, states for Kafka.
+        acquiring = asyncio.ensure_future(self._rows.acquire(events, item_counts))
+        try:
+            await self._partitions.assign(events)
+        finally:
+            lacking = await acquiring
         taken = [n for n, before in held.items() if n in events and self._partitions.owned[n] is not before]
         if taken:
             # Faust does not always resume a consumer that was away so long: a new process does.

@@ -52,7 +52,7 @@ class RowPartitions:
             await asyncio.to_thread(self._rows.write, item_rows(np.array(held, np.int32), self._knowledge.items))
 
     async def release_all(self) -> None:
-        """Let others write: partitions are about to move."""
+        """Let others write: this worker ends."""
         await self._release(set(self._held))
 
     async def _release(self, left: set[tuple[str, int]]) -> None:

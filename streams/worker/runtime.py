@@ -125,13 +125,17 @@ class WorkerRuntime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.assignment.settled()
         await self._partitions.close()
-        await self._rows.release_all()
-        await leave_group()
+        # Others open partitions as soon as this one has left, and wait for rows that are still held.
+        await asyncio.gather(leave_group(), self._rows.release_all())
         await asyncio.to_thread(self._writer.close)
         await self._models.stop()
         await self.knowledge.stop()
         await self._sender.stop()
         await self._server.stop()
+
+    def hurry(self) -> None:
+        """Chunks must be acknowledged before partitions move: flush soon."""
+        self._pace.hurry(self._clock.monotonic_s())
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -82,7 +82,9 @@ def test_faust_has_the_settings_that_we_change(name: str) -> None:
     assert name in known, f"Faust has no setting {name!r} any more, and ignores others: look at `_app` of app.py"
 
 
-@pytest.mark.parametrize("name", ["on_first_start", "on_stop", "crash", "on_partitions_assigned"])
+@pytest.mark.parametrize(
+    "name", ["on_first_start", "on_stop", "crash", "on_partitions_assigned", "_consumer_wait_empty"]
+)
 def test_a_faust_app_has_what_the_role_app_overrides(name: str) -> None:
     assert hasattr(App, name), f"faust.App.{name} is gone: look at RoleApp of streams/app.py and streams/*/agents.py"
 

@@ -16,8 +16,12 @@ class Journal:
         self.owned: dict[int, object] = {}
         self.elsewhere: set[int] = set()
         self.may_open = asyncio.Event()
+        self.fails: StateError | None = None
+        self.are_rows_held = False
 
     async def assign(self, numbers: set[int]) -> None:
+        if self.fails is not None:
+            raise self.fails
         await self.may_open.wait()
         held = {number: one for number, one in self.owned.items() if number not in self.elsewhere}
         self.owned = {number: held.get(number, object()) for number in numbers}
@@ -25,14 +29,13 @@ class Journal:
 
     async def acquire(self, events: set[int], item_counts: set[int]) -> list[tuple[str, int]]:
         self.did.append(f"rows of {sorted(events)} {sorted(item_counts)}")
+        await asyncio.sleep(0)
+        self.are_rows_held = True
         return [("users", number) for number in sorted(events)]
 
     async def fill(self, lacking: list[tuple[str, int]], partitions: "Journal") -> None:
         assert partitions is self
         self.did.append(f"filled {lacking}")
-
-    async def release_all(self) -> None:
-        self.did.append("released")
 
 
 def assignment_of(journal: Journal, failed: list[BaseException]) -> Assignment:
@@ -58,17 +61,28 @@ async def test_chunks_wait_until_all_that_was_assigned_is_open() -> None:
     assert journal.did == ["rows of [0, 1] [0]", "opened [0, 1]", "filled [('users', 0), ('users', 1)]"]
 
 
-async def test_what_is_half_open_is_opened_before_it_is_given_back() -> None:
+async def test_what_is_half_open_is_opened_before_the_group_goes_on() -> None:
     journal = Journal()
     assignment = assignment_of(journal, [])
     assignment.begin({0}, set())
-    releasing = asyncio.create_task(assignment.release())
+    pausing = asyncio.create_task(assignment.pause())
     await asyncio.sleep(0)
-    assert not releasing.done()
+    assert not pausing.done()
     journal.may_open.set()
-    await releasing
+    await pausing
     assert not assignment.is_open
-    assert journal.did == ["rows of [0] []", "opened [0]", "filled [('users', 0)]", "released"]
+    assert journal.did == ["rows of [0] []", "opened [0]", "filled [('users', 0)]"]
+
+
+async def test_rows_are_settled_when_a_partition_cannot_be_opened() -> None:
+    """Else the worker would stop while they are still being acquired."""
+    journal, failed = Journal(), list[BaseException]()
+    journal.fails = StateError("its folder is gone")
+    assignment = assignment_of(journal, failed)
+    assignment.begin({0}, {1})
+    await assignment.settled()
+    assert [str(error) for error in failed] == ["its folder is gone"]
+    assert (assignment.is_open, journal.are_rows_held, journal.did) == (False, True, ["rows of [0] [1]"])
 
 
 async def test_a_partition_that_was_elsewhere_meanwhile_ends_the_worker() -> None:
@@ -88,5 +102,5 @@ async def test_a_partition_that_was_elsewhere_meanwhile_ends_the_worker() -> Non
 
 async def test_nothing_is_waited_for_before_anything_was_assigned() -> None:
     journal = Journal()
-    await asyncio.wait_for(assignment_of(journal, []).release(), 1.0)
-    assert journal.did == ["released"]
+    await asyncio.wait_for(assignment_of(journal, []).pause(), 1.0)
+    assert journal.did == []

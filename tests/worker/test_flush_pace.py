@@ -46,3 +46,17 @@ def test_when_the_flow_stops_the_next_flush_is_due_at_once(chunks: str, before: 
 
 def test_an_idle_worker_flushes_at_the_shortest_pauses() -> None:
     assert flushes(0.25, flow_s=0.0, until_s=1.5) == [0.25, 0.75, 1.25]
+
+
+def test_who_waits_for_a_flush_calls_off_the_rest_of_those_of_the_next_second() -> None:
+    pace, due = FlushPace(SHORTEST_S, LONGEST_S), list[float]()
+    pace.flushed(0.0, 1.0)
+    for step in range(16, 96):
+        now_s = step / STEPS_PER_S
+        pace.chunk_taken(now_s, is_full=True)
+        if now_s == 1.5:
+            pace.hurry(now_s)
+        if pace.is_due(now_s):
+            due.append(now_s)
+            pace.flushed(now_s, now_s + 0.125)
+    assert due == [1.5, 1.875, 2.25]
