@@ -4,7 +4,8 @@ The same net, stream, seeds and rates; only the loss of the dwell task differs. 
 rows of the last two fifths of the stream, each predicted before it was learned.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,27 +30,24 @@ SCORED_FROM = 0.6
 
 
 def dwell_heads(seeds: range) -> dict[str, dict[str, float]]:
-    """By loss: XAUC of the expected log seconds, and mean predicted over mean observed seconds.
+    """By loss: XAUC of the expected log seconds and of the expected seconds; mean predicted over mean observed seconds.
 
-    A regression's seconds are exp(prediction) - 1, as a user of it would have them.
+    A regression's seconds are exp(prediction) - 1, as a user of it would have them: the same order.
     """
-    order: dict[str, list[float]] = {loss: [] for loss in LOSSES}
-    bias: dict[str, list[float]] = {loss: [] for loss in LOSSES}
+    found: dict[str, dict[str, list[float]]] = {loss: defaultdict(list) for loss in LOSSES}
     for seed in seeds:
         shop = joined(list(blocks(ShopSpec(seed=seed, num_slates=5000, open_logit=-0.5))))
         for loss in LOSSES:
             log_s_N, seconds_N, y_N = _predicted(shop, loss, seed)
-            order[loss].append(xauc(y_N, log_s_N))
-            bias[loss].append(float(seconds_N.mean() / y_N.mean()))
-    return {
-        loss: {
-            "xauc": mean_and_spread(order[loss])["mean"],
-            "xauc_std": mean_and_spread(order[loss])["std"],
-            "bias": mean_and_spread(bias[loss])["mean"],
-            "bias_std": mean_and_spread(bias[loss])["std"],
-        }
-        for loss in LOSSES
-    }
+            found[loss]["xauc"].append(xauc(y_N, log_s_N))
+            found[loss]["xauc_of_seconds"].append(xauc(y_N, seconds_N))
+            found[loss]["bias"].append(float(seconds_N.mean() / y_N.mean()))
+    return {loss: _over_seeds(of_loss) for loss, of_loss in found.items()}
+
+
+def _over_seeds(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    spread = {name: mean_and_spread(values) for name, values in found.items()}
+    return {f"{name}{end}": one[part] for name, one in spread.items() for end, part in (("", "mean"), ("_std", "std"))}
 
 
 def _predicted(shop: Block, loss: str, seed: int) -> tuple[Float64, Float64, Float64]:

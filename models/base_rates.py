@@ -6,6 +6,7 @@ A head starts from it, and the loss of the task is divided by its cost, so that 
 import torch
 from torch import Tensor, nn
 
+from models.ordinal import LOGITS_PER_OUTPUT
 from models.targets import Targets
 from models.tasks import Task
 
@@ -50,7 +51,7 @@ class BaseRates(nn.Module):
 
     def start(self) -> Tensor:
         """float[K]: the outputs that predict the rates."""
-        return self.rates().logit().float()
+        return self.rates().logit().float() / (LOGITS_PER_OUTPUT if self.loss == "ordinal" else 1.0)
 
     def entropy(self) -> Tensor:
         """Scalar: log loss of predicting the base rate, nats, summed over outputs."""

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["OrdinalScale", "VisitOutlook", "fit_thresholds", "survival"]
+__all__ = ["LOGITS_PER_OUTPUT", "OrdinalScale", "VisitOutlook", "fit_thresholds", "survival"]
+
+# An output of the net counts so many logits. Thresholds far apart need weights several times those of a regression over
+# log seconds, and a step moves all weights by the same length: with 1 the head lags behind one (EXPERIMENTS.md).
+LOGITS_PER_OUTPUT = 8.0
 
 
 def survival(logits_NK: Tensor) -> Tensor:

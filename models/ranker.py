@@ -22,7 +22,7 @@ from models.item_side import ItemSide
 from models.kinds import NUM_KINDS, kinds
 from models.learned_columns import LearnedColumns
 from models.normaliser import Normaliser
-from models.ordinal import OrdinalScale
+from models.ordinal import LOGITS_PER_OUTPUT, OrdinalScale
 from models.position import PositionLogit
 from models.precision import full_precision
 from models.predictions import as_predictions
@@ -116,12 +116,13 @@ class Ranker(nn.Module):
         towers = zip(self.heads, tower_TNW.unbind(0), linear, strict=True)
         return [(head(tower_NW) + linear_NK).float() for head, tower_NW, linear_NK in towers]
 
-    def by_task(self, logits: Sequence[Tensor], shift_NT: Tensor | None = None) -> dict[str, Tensor]:
-        """Logits per task, [N], or [N, K] for ordinal tasks, from those of the heads, float[N, K] each.
+    def by_task(self, outputs: Sequence[Tensor], shift_NT: Tensor | None = None) -> dict[str, Tensor]:
+        """Logits per task, [N], or [N, K] for ordinal tasks, from the outputs of the heads, float[N, K] each.
 
         A task that is a product has the logit of the product. `shift_NT` is added to the logits of the heads, before
         products: a cart is seen higher because its click is, and only what that leaves is its own.
         """
+        logits = [LOGITS_PER_OUTPUT * o if t.loss == "ordinal" else o for t, o in zip(self.tasks, outputs, strict=True)]
         if shift_NT is not None:
             logits = [value + shift_N.unsqueeze(1) for value, shift_N in zip(logits, shift_NT.unbind(1), strict=True)]
         named = {
@@ -201,7 +202,7 @@ class Ranker(nn.Module):
         return predict_rows(self._plan or PredictionPlan.of(self), output_KN, kind_N)
 
     def heads_of(self, user_SU: Tensor, rows_NF: Tensor, slate_N: Tensor) -> list[Tensor]:
-        """Logits of the heads, float[N, K] each; on a CPU in forms of their own, with gradients and without."""
+        """Outputs of the heads, float[N, K] each; on a CPU in forms of their own, with gradients and without."""
         if not self._is_by_rows(slate_N):
             return self._heads(self.first(self._users(user_SU), rows_NF, slate_N))
         if torch.is_grad_enabled():

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.ordinal import LOGITS_PER_OUTPUT
 from models.vector_math import FAST, exp32, sigmoid32
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def predict_rows(plan: PredictionPlan, output_KN: Tensor, kind_N: Tensor) -> dic
             _multiply_logit(own_N, output[plan.first_T[given]])
         if plan.form_T[t] == ORDINAL:
             means_L = plan.mean_log_TL[t]
-            _expect(output[first : first + len(means_L) - 1], means_L, predicted_N)
+            _expect(output[first : first + len(means_L) - 1], np.float32(LOGITS_PER_OUTPUT), means_L, predicted_N)
         elif plan.form_T[t] == SECONDS:
             np.maximum(own_N, _ZERO, out=predicted_N)
         else:
@@ -102,13 +103,13 @@ def _multiply_logit(own_N: Float32, given_N: Float32) -> None:
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
-def _expect(logit_KN: Float32, mean_L: Float32, found_N: Float32) -> None:
+def _expect(output_KN: Float32, logits_per_output: np.float32, mean_L: Float32, found_N: Float32) -> None:
     """The mean over intervals, by the chances of lasting longer, made monotone by the running minimum."""
-    longer_N = np.ones(logit_KN.shape[1], np.float32)
+    longer_N = np.ones(output_KN.shape[1], np.float32)
     found_N[:] = _ZERO
-    for k in range(len(logit_KN)):
+    for k in range(len(output_KN)):
         for n in range(len(longer_N)):
-            next_ = min(longer_N[n], sigmoid32(logit_KN[k, n]))
+            next_ = min(longer_N[n], sigmoid32(logits_per_output * output_KN[k, n]))
             found_N[n] += (longer_N[n] - next_) * mean_L[k]
             longer_N[n] = next_
     for n in range(len(longer_N)):

@@ -2,7 +2,8 @@
 
 A head's logits over thresholds are a curve over log time. The curve is read off at the new thresholds by linear
 interpolation, weight by weight, and its level follows the share of recent visits that pass them. Beyond the old
-thresholds nothing was learned about the level: there it starts from that share, like a head at its first labels.
+thresholds nothing was learned about the level: there it starts from that share, like a head at its first labels; and
+from nothing else where the nearest old threshold told no visits apart, as nearly all pass it, or nearly none.
 """
 
 import torch
@@ -52,18 +53,26 @@ def refit_thresholds(
         scale.set_thresholds(scale.threshold_s_K.clone(), recent_dwell_s)
         return False
     old_s_K, new_s_K = scale.threshold_s_K.clone(), fit_thresholds(recent_dwell_s, num_thresholds).float()
-    matrix_KK = interpolation(old_s_K, new_s_K)
-    old_logit_K = rates.rates().logit().float()
+    matrix_KK = _carried(old_s_K, new_s_K, passed_K)
+    old_start_K = rates.start()
     scale.set_thresholds(new_s_K, recent_dwell_s)
     passed_K = (recent_dwell_s.unsqueeze(1) > scale.threshold_s_K).double().mean(0)
     rates.rows_K.fill_(len(recent_dwell_s))
     rates.positives_K.copy_(passed_K * len(recent_dwell_s))
     _carry_over(ranker, average, task, matrix_KK)
-    new_logit_K = rates.rates().logit().float()
     is_beyond_K = (new_s_K < old_s_K[0]) | (new_s_K > old_s_K[-1])
-    level_K = torch.where(is_beyond_K, ranker.get_parameter(head_bias_name(ranker, task)), matrix_KK @ old_logit_K)
-    _shift_bias(ranker, average, task, new_logit_K - level_K)
+    level_K = torch.where(is_beyond_K, ranker.get_parameter(head_bias_name(ranker, task)), matrix_KK @ old_start_K)
+    _shift_bias(ranker, average, task, rates.start() - level_K)
     return True
+
+
+def _carried(old_s_K: Tensor, new_s_K: Tensor, passed_K: Tensor) -> Tensor:
+    """The interpolation, less what an outermost old threshold says that told no visits apart."""
+    matrix_KK = interpolation(old_s_K, new_s_K)
+    for is_beyond_K, passed in ((new_s_K < old_s_K[0], passed_K[0]), (new_s_K > old_s_K[-1], passed_K[-1])):
+        if not MAX_SHARE_ERROR <= float(passed) <= 1 - MAX_SHARE_ERROR:
+            matrix_KK[is_beyond_K] = 0
+    return matrix_KK
 
 
 def _carry_over(ranker: Ranker, average: WeightAverage, task: str, matrix_KK: Tensor) -> None:
