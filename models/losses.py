@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.loss_kernels import bce_of_rows, can_compile, ordinal_of_rows
 from models.slate_losses import approx_ndcg, lambda_ndcg, listwise, pairwise
 from models.targets import Targets, weighted_mean
 
@@ -22,6 +23,8 @@ HUBER_DELTA = 1.0
 
 def bce(logits_N: Tensor, targets: Targets) -> Tensor:
     """Binary cross-entropy of logits against labels in [0, 1]."""
+    if can_compile(logits_N):
+        return bce_of_rows(logits_N, targets)
     logits, y = targets.known(logits_N)
     return weighted_mean(functional.binary_cross_entropy_with_logits(logits, y, reduction="none"), targets)
 
@@ -48,6 +51,8 @@ def huber(scores_N: Tensor, targets: Targets) -> Tensor:
 
 def ordinal(logits_NK: Tensor, targets: Targets) -> Tensor:
     """Binary cross-entropy per threshold, summed over thresholds; `y` and `mask` are [N, K] (ordinal.py)."""
+    if can_compile(logits_NK):
+        return ordinal_of_rows(logits_NK, targets)
     row_R, of_rows = targets.labelled()
     logits_RK, y_RK = of_rows.known(logits_NK.index_select(0, row_R))
     losses_RK = functional.binary_cross_entropy_with_logits(logits_RK, y_RK, reduction="none")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.loss_kernels import can_compile, pairwise_of_slates
 from models.targets import Targets
 
 __all__ = ["approx_ndcg", "lambda_ndcg", "listwise", "pairwise", "slate_pairs"]
@@ -24,6 +25,8 @@ def slate_pairs(slate_N: Tensor, first_N: Tensor, second_N: Tensor) -> tuple[Ten
 
 def pairwise(scores_N: Tensor, targets: Targets) -> Tensor:
     """RankNet (Burges 2005): log(1 + exp(s_worse - s_better)), mean over the pairs of a slate, then over slates."""
+    if can_compile(scores_N):
+        return pairwise_of_slates(scores_N, targets)
     scores, y = targets.known(scores_N)
     i, j = _better_and_worse(y, targets)
     weight, losses = targets.weight_N.index_select(0, i), _softplus_of_worse(scores, i, j)
