@@ -38,8 +38,10 @@ class BaseRates(nn.Module):
         """Adds the known labels, after decaying what was there by their number."""
         if targets.mask.dim() > 1:
             _, targets = targets.labelled()
-        weight_N, y = targets.weight_N.double(), targets.known(targets.y)[1]
-        rows_K, positives_K = ((weight_N @ one.double()).view(-1) for one in (targets.mask, y))
+        weight = targets.weight_N if targets.mask.dim() == 1 else targets.weight_N.unsqueeze(1)
+        known = torch.where(targets.mask, weight, 0.0)
+        positive = torch.where(targets.mask, weight * targets.y, 0.0)
+        rows_K, positives_K = (one.sum(0, dtype=torch.float64).view(-1) for one in (known, positive))
         kept_K = torch.exp2(-rows_K / self.half_life_rows)
         self.positives_K.copy_(self.positives_K * kept_K + positives_K)
         self.rows_K.copy_(self.rows_K * kept_K + rows_K)

@@ -1,6 +1,6 @@
-"""Exponential and SiLU of float32 in compiled loops, in a form that the compiler turns into vector instructions.
+"""Exponential, logarithm and SiLU of float32 in compiled loops, as the compiler can turn them into vector instructions.
 
-The C library's exp is a call per number, which keeps a loop from being vectorised; a polynomial is not.
+The C library's exp and log are calls per number, which keep a loop from being vectorised; a polynomial is not.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,15 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["FAST", "exp32", "sigmoid32", "silu32"]
+__all__ = ["FAST", "exp32", "log1p32", "sigmoid32", "silu32"]
 
 # Sums keep their order, and infinities and NaN their meaning; a product and a sum may become one instruction.
 # What other compiled functions call must be inlined (`inline` or `forceinline`): left to itself the compiler optimises
 # it once more for its caller, adds up in another order, and which of the two runs depends on what came from the cache.
 FAST = {"contract", "nsz"}
-_ONE = np.float32(1.0)
+_ONE, _TWO = np.float32(1.0), np.float32(2.0)
+# Twice 1 / n: with t up to 1/3, what is left out after n = 13 is below 2^-26 of the sum.
+_L3, _L5, _L7, _L9, _L11, _L13 = (np.float32(2.0 / n) for n in (3, 5, 7, 9, 11, 13))
 _LOG2_E = np.float32(1.4426950408889634)
 # ln 2 in two parts, so that n ln 2 is taken off without rounding, and the polynomial: Moshier, Cephes library, expf.c.
 _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
@@ -68,6 +70,15 @@ def exp32(x: Any) -> Any:  # noqa: ANN401 - what numpy calls the result of float
     series = ((((_C5 * r + _C4) * r + _C3) * r + _C2) * r + _C1) * r + _C0
     power = _as_float32(_as_int32(biased) << _EXPONENT_PLACE)
     return ((series * r + _ONE) * r + _ONE) * power
+
+
+@njit(inline="always")
+def log1p32(u: Any) -> Any:  # noqa: ANN401 - as above
+    """log(1 + u) of u in [0, 1], right to two units in the last place: twice the series of artanh(u / (2 + u))."""
+    t = u / (_TWO + u)
+    square = t * t
+    series = ((((_L13 * square + _L11) * square + _L9) * square + _L7) * square + _L5) * square + _L3
+    return t * _TWO + t * square * series
 
 
 @njit(inline="always")
