@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.table_plots import bars, ratio_plot
 from benchmarks.table_rows import rows_of
-from benchmarks.table_text import Benchmark, page
+from benchmarks.table_text import Benchmark, earlier_findings, page
 
 __all__ = ["benchmarks_in", "main", "write_page"]
 
@@ -24,9 +24,12 @@ HERE = Path(__file__).parent
 MARK = re.compile(r'argument[^.]"--json"')
 
 
-def benchmarks_in(sources: Path, results: Path) -> list[Benchmark]:
-    """Every benchmark by name, with its result if there is one; a result's date is that of its file."""
-    found = []
+def benchmarks_in(sources: Path, results: Path, written: str = "") -> list[Benchmark]:
+    """Every benchmark by name, with its result if there is one; a result's date is that of its file.
+
+    `written`: the page as it is, for what has no result here.
+    """
+    found, earlier = [], earlier_findings(written)
     for source in sorted(sources.glob("*.py")):
         text = source.read_text(encoding="utf-8")
         if MARK.search(text) is None:
@@ -36,15 +39,17 @@ def benchmarks_in(sources: Path, results: Path) -> list[Benchmark]:
             on = datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()
             found.append(Benchmark(source.stem, doc, json.loads(file.read_text(encoding="utf-8")), on))
         else:
-            found.append(Benchmark(source.stem, doc))
+            found.append(Benchmark(source.stem, doc, earlier=earlier.get(source.stem, "")))
     return found
 
 
 def write_page(benchmarks: Sequence[Benchmark], folder: Path) -> None:
     """Write `README.md` and `plots/` into a folder; plots of what is not measured any more go."""
     plots = folder / "plots"
+    kept = {f"{one.name}.svg" for one in benchmarks if one.earlier}
     for old in plots.glob("*.svg"):
-        old.unlink()
+        if old.name not in kept:
+            old.unlink()
     drawn = []
     for one in benchmarks:
         found = bars(rows_of(one.result or {}))
@@ -61,10 +66,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("build/bench"), help="folder of JSON results")
     parser.add_argument("--into", type=Path, default=HERE, help="folder that gets README.md and plots")
     arguments = parser.parse_args()
-    benchmarks = benchmarks_in(HERE, arguments.results)
+    readme = arguments.into / "README.md"
+    written = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    benchmarks = benchmarks_in(HERE, arguments.results, written)
     write_page(benchmarks, arguments.into)
     measured = sum(one.result is not None for one in benchmarks)
-    sys.stdout.write(f"{arguments.into / 'README.md'}: {measured} of {len(benchmarks)} benchmarks are measured\n")
+    kept = sum(bool(one.earlier) for one in benchmarks)
+    sys.stdout.write(f"{readme}: {measured} of {len(benchmarks)} benchmarks are measured here, {kept} were elsewhere\n")
 
 
 if __name__ == "__main__":

@@ -1,34 +1,54 @@
 """The page of all benchmarks as Markdown: an overview, then a section for each that was measured. Reads no file."""
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from benchmarks.table_rows import Row, dotted, rows_of, shown
 
-__all__ = ["Benchmark", "page"]
+__all__ = ["Benchmark", "earlier_findings", "page"]
 
 HEAD = """\
 # Benchmarks
 
 Each is one command that prints its machine, versions, figures and ratios. `make bench` runs all of them, `make bench
 BENCHMARKS="clients features"` some; both end with this page, and `make bench-table` only writes the page, from the
-results in `build/bench`. A ratio above 1 is in our favour unless its section says otherwise."""
+results in `build/bench`; of what has none there it keeps what it said. A ratio above 1 is in our favour unless its
+section says otherwise."""
+
+
+_DATE = re.compile(r"^Measured (\d{4}-\d\d-\d\d)\. ", re.MULTILINE)
 
 
 class Benchmark(NamedTuple):
-    """A benchmark and its newest result, None before the first. `doc`: the docstring of its module."""
+    """A benchmark and its newest result, None before the first. `doc`: the docstring of its module.
+
+    `earlier`: where there is no result here, what the page said of a run elsewhere.
+    """
 
     name: str
     doc: str
     result: Mapping[str, Any] | None = None
     measured_on: str = ""
     plot: str | None = None
+    earlier: str = ""
+
+    @property
+    def findings(self) -> str:
+        """What was measured, when and where; empty when nothing was."""
+        return self.earlier if self.result is None else _findings(self, self.result)
+
+
+def earlier_findings(written: str) -> dict[str, str]:
+    """What a page that was written before says that was measured, by benchmark."""
+    sections = re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", written, re.DOTALL | re.MULTILINE)
+    return {name: section[found.start() :].strip() for name, section in sections if (found := _DATE.search(section))}
 
 
 def page(benchmarks: Sequence[Benchmark]) -> str:
     """Everything, in the order given."""
-    return "\n\n".join([HEAD, _overview(benchmarks), *(_section(one) for one in benchmarks if one.result is not None)])
+    return "\n\n".join([HEAD, _overview(benchmarks), *(_section(one) for one in benchmarks if one.findings)])
 
 
 def _overview(benchmarks: Sequence[Benchmark]) -> str:
@@ -37,18 +57,20 @@ def _overview(benchmarks: Sequence[Benchmark]) -> str:
 
 def _line(one: Benchmark) -> tuple[str, ...]:
     question = " ".join(one.doc.partition("\n\n")[0].split())
-    if one.result is None:
+    measured = _DATE.match(one.findings)
+    if measured is None:
         return one.name, question, "not measured", ""
-    judged = [row.is_met for row in rows_of(one.result) if row.is_met is not None]
-    return f"[{one.name}](#{one.name})", question, one.measured_on, f"{sum(judged)} of {len(judged)}" if judged else ""
+    met, missed = (one.findings.count(f": {verdict} |") for verdict in ("met", "missed"))
+    return f"[{one.name}](#{one.name})", question, measured[1], f"{met} of {met + missed}" if met + missed else ""
 
 
 def _section(one: Benchmark) -> str:
-    result = one.result or {}
+    command = f"```sh\npython -m benchmarks.{one.name} --json build/bench/{one.name}.json\n```"
+    return "\n\n".join([f"## {one.name}", one.doc.strip(), command, one.findings])
+
+
+def _findings(one: Benchmark, result: Mapping[str, Any]) -> str:
     parts = [
-        f"## {one.name}",
-        one.doc.strip(),
-        f"```sh\npython -m benchmarks.{one.name} --json build/bench/{one.name}.json\n```",
         f"Measured {one.measured_on}. " + _about("Machine", result.get("machine")),
         _about("Versions", result.get("versions")),
         f"![Ratios of {one.name}]({one.plot})" if one.plot else "",

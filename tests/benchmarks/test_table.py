@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -72,6 +73,26 @@ def test_the_page_lists_all_benchmarks_and_shows_every_figure_of_the_measured() 
     doc = "Events a second,\nours and others.\n\nRun it."
     measured = Benchmark("clients", doc, RESULT, "2026-11-28", "plots/clients.svg")
     assert page([Benchmark("burst", "Ten times the load."), measured]) == HEAD + PAGE
+
+
+def test_what_has_no_result_here_keeps_what_the_page_said(tmp_path: Path) -> None:
+    """Benchmarks take hours, and not all of them on one machine."""
+    sources, here, page_folder = (tmp_path / name for name in ("sources", "here", "page"))
+    for folder in (sources, here, page_folder):
+        folder.mkdir()
+    for name in ("a", "b", "c"):
+        (sources / f"{name}.py").write_text(f'"""{name}.\n\nMore."""\nadd_argument("--json")')
+    results = {"a": {"ratios": {"x": 2}, "goals": {"x": 3}}, "b": {"own": {"n": 1}}}
+    for name, result in results.items():
+        (here / f"{name}.json").write_text(json.dumps(result))
+    write_page(benchmarks_in(sources, here), page_folder)
+    both = (page_folder / "README.md").read_text()
+    (here / "a.json").unlink()
+    write_page(benchmarks_in(sources, here, both), page_folder)
+
+    assert (page_folder / "README.md").read_text() == both
+    assert [path.name for path in (page_folder / "plots").iterdir()] == ["a.svg"]
+    assert ("| 0 of 1 |" in both, "| c | c. | not measured |  |" in both) == (True, True)
 
 
 def test_a_result_without_goals_or_machine_says_so() -> None:
