@@ -27,6 +27,7 @@ from models.optimiser_state import build_optimiser, clip_gradients, optimiser_te
 from models.peers import Peers
 from models.predictions import as_predictions
 from models.ranker import Ranker
+from models.serving_copy import ServingCopy
 from models.targets import Targets
 from models.task_calibration import TaskCalibration
 from models.task_outputs import head_bias_name
@@ -74,8 +75,7 @@ class FineTuner:
         self.gradient_cosines: dict[str, float] = {}
         self.num_steps, self.seed = 0, seed
         self.num_skipped = 0
-        self._served: Ranker | None = None
-        self._is_stale = True
+        self._served = ServingCopy()
 
     def join(self, peers: Peers) -> None:
         """Learn together with other processes, which hold the same state and are given the same batches."""
@@ -118,7 +118,7 @@ class FineTuner:
     def predict_then_calibrate(self, batch: Batch) -> dict[str, Tensor]:
         """Predictions (Ranker.predictions) for rows not learned yet, then one calibration step on their labels."""
         batch = batch.to(self.device)
-        served = self._serve()
+        served = self._served.of(self.ranker, self.average, self.calibration)
         with torch.no_grad():
             logits = served(batch)
         predictions = as_predictions(served, logits, kinds(served.schema, batch.item_NI))
@@ -127,7 +127,7 @@ class FineTuner:
 
     def serving_model(self) -> Ranker:
         """A copy with averaged weights and the calibration as it is now; what is learned later leaves it alone."""
-        return copy.deepcopy(self._serve())
+        return copy.deepcopy(self._served.of(self.ranker, self.average, self.calibration))
 
     def refit(self) -> bool:
         """Moves what is fitted rather than learned, if it is far from what was seen. True when anything moved.
@@ -145,7 +145,8 @@ class FineTuner:
             taste.kernel.basis.set_fields(self.corpus.fit(weight_F, self.config.ranker.taste_columns))
             self._forget_inputs(taste.kernel.learned.take_values(self.corpus.telling_values()))
             is_moved.append(True)
-        self._is_stale = self._is_stale or any(is_moved)
+        if any(is_moved):
+            self._served.made_anew()
         return any(is_moved)
 
     @torch.no_grad()
@@ -191,7 +192,7 @@ class FineTuner:
         restore_optimiser(self.optimiser, self.weights, part["optimiser"])
         self.average.share = float(state["count.average_share"])
         self.num_steps, self.num_skipped, self.seed = (int(state[f"count.{n}"]) for n in ("steps", "skipped", "seed"))
-        self._is_stale = True
+        self._served.made_anew()
 
     def _count(self, batch: Batch, targets: dict[str, Targets]) -> None:
         """What is counted rather than learned; a head starts from its first labels' rate, and its first positives'."""
@@ -236,15 +237,4 @@ class FineTuner:
         self.optimiser.step()
         self.average.update(self.weights)
         self.num_steps += 1
-        self._is_stale = True
-
-    def _serve(self) -> Ranker:
-        """The serving model; its weights are copied once per step, its calibration every time."""
-        if self._served is None:
-            self._served = copy.deepcopy(self.ranker).requires_grad_(requires_grad=False).eval()
-        if self._is_stale:
-            self._served.load_state_dict({**self.ranker.state_dict(), **self.average.average(self.weights)})
-            self._is_stale = False
-        for t, task in enumerate(self.ranker.tasks):
-            self._served.platt_TK2[t].copy_(self.calibration.scale_shift_K2(task.name))
-        return self._served
+        self._served.changed()

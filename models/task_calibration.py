@@ -4,54 +4,70 @@ Hierarchical: a kind's scale and shift are pulled towards those of its task, so 
 Rows that may still turn positive count as they do when they are learned (late_labels.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from models.batch import Batch
-from models.calibration import OnlinePlatt
+from models.calibration import IDENTITY, OnlinePlatt
 from models.kinds import NUM_KINDS
 from models.late_labels import late_weights
 
 __all__ = ["TaskCalibration"]
 
+# A calibration of the task as a whole comes before those of the kinds.
+NUM_LEVELS = 1 + NUM_KINDS
+
 
 class TaskCalibration(nn.Module):
-    """Calibrators by task name: one of the task, and one of each kind."""
+    """For each of T tasks a calibration of the task, and one of each kind: one step for all, as they are many."""
 
     def __init__(self, tasks: Sequence[str], half_life_rows: float) -> None:
         super().__init__()
-        platts = {task: nn.ModuleList([OnlinePlatt(half_life_rows) for _ in range(1 + NUM_KINDS)]) for task in tasks}
-        self.platts = nn.ModuleDict(platts)
+        self.tasks = tuple(tasks)
+        self.platt = OnlinePlatt(len(tasks) * NUM_LEVELS, half_life_rows)
 
     def reset(self, task: str) -> None:
         """Back to the identity; a task that has no calibration is left alone."""
-        for platt in self._of(task):
-            platt.reset()
+        if task in self.tasks:
+            start = self.tasks.index(task) * NUM_LEVELS
+            self.platt.reset(slice(start, start + NUM_LEVELS))
 
     @torch.no_grad()
     def observe(self, batch: Batch, logits: Mapping[str, Tensor], p: Mapping[str, Tensor]) -> None:
         """One step on rows predicted before they were learned: `logits` raw and `p` calibrated, float[N] by task."""
-        for task in self.platts:
-            if task not in batch.y:
-                continue
-            weight_N = torch.where(batch.mask[task], batch.weight_N, 0.0)
-            if task in batch.is_early:
-                weight_N = weight_N * late_weights(batch.y[task], p[task], batch.is_early[task])
-            of_task, *of_kinds = self._of(task)
-            of_task.observe(logits[task], batch.y[task], weight_N)
-            for kind, of_kind in enumerate(of_kinds):
-                of_kind.observe(logits[task], batch.y[task], torch.where(batch.kind_N == kind, weight_N, 0.0))
-                of_kind.borrow(of_task.scale_shift)
+        if not self.tasks:
+            return
+        nothing_N = torch.zeros_like(batch.weight_N)
+        given = [task in batch.y for task in self.tasks]
+        weight_TN, logit_TN, y_TN = (
+            torch.stack([of(task) if is_given else nothing_N for task, is_given in zip(self.tasks, given, strict=True)])
+            for of in (lambda task: self._weights(batch, p, task), logits.__getitem__, batch.y.__getitem__)
+        )
+        kind_K1 = torch.arange(NUM_KINDS, device=batch.kind_N.device).unsqueeze(1)
+        is_of_LN = torch.cat([torch.ones_like(batch.kind_N, dtype=torch.bool).unsqueeze(0), batch.kind_N == kind_K1])
+        weight_TLN = torch.where(is_of_LN, weight_TN.unsqueeze(1), 0.0)
+        logit_PN, y_PN = (one_TN.repeat_interleave(NUM_LEVELS, 0) for one_TN in (logit_TN, y_TN))
+        self.platt.observe(logit_PN, y_PN, weight_TLN.flatten(0, 1))
+        anchor_TL2 = self._levels().clone()
+        anchor_TL2[:, 1:] = anchor_TL2[:, :1]
+        anchor_TL2[:, 0] = torch.tensor(IDENTITY, dtype=anchor_TL2.dtype)
+        self.platt.borrow(anchor_TL2.flatten(0, 1))
 
     def scale_shift_K2(self, task: str) -> Tensor:  # noqa: N802  a shape is written into the name
         """float64[K, 2] by kind; the identity for a task that has no calibration."""
-        platts = list(self._of(task))[1:]
-        if not platts:
-            return torch.tensor([[1.0, 0.0]], dtype=torch.float64).repeat(NUM_KINDS, 1)
-        return torch.stack([platt.scale_shift for platt in platts])
+        if task not in self.tasks:
+            return torch.tensor(IDENTITY, dtype=torch.float64).repeat(NUM_KINDS, 1)
+        return self._levels()[self.tasks.index(task), 1:]
 
-    def _of(self, task: str) -> Iterator[OnlinePlatt]:
-        if task in self.platts:
-            yield from (platt for platt in self.platts[task].children() if isinstance(platt, OnlinePlatt))
+    def _levels(self) -> Tensor:
+        """float64[T, 1 + K, 2]: scales and shifts."""
+        return self.platt.scale_shift_P2.view(len(self.tasks), NUM_LEVELS, 2)
+
+    @staticmethod
+    def _weights(batch: Batch, p: Mapping[str, Tensor], task: str) -> Tensor:
+        weight_N = torch.where(batch.mask[task], batch.weight_N, 0.0)
+        if task not in batch.is_early:
+            return weight_N
+        return weight_N * late_weights(batch.y[task], p[task], batch.is_early[task])

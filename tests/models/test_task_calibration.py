@@ -40,7 +40,7 @@ def test_a_kind_without_rows_borrows_from_its_task(make_batch: MakeBatch) -> Non
     made = TaskCalibration(["click"], 1e6)
     for seed in range(20):
         observe(made, *shifted(make_batch, seed, 0.8, ads_frac=1.0))
-    of_task = made.platts["click"].get_submodule("0").get_buffer("scale_shift")
+    of_task = made.platt.scale_shift_P2[0]
     assert float(of_task[1]) > 0.5
     torch.testing.assert_close(made.scale_shift_K2("click")[1], of_task)
 
