@@ -27,6 +27,7 @@ from tests.training.trainers import PER_ROUND, Trainer
 
 QUICK = Patience(max_passes=2, num_checks=2)
 NUM_SLATES = 640
+USUAL_S = 20.0
 
 
 def bootstrapped(settings: Settings, patience: Patience = QUICK) -> tuple[Bootstrapped, list[str]]:
@@ -45,8 +46,13 @@ def filled(settings: Settings, num: int = NUM_SLATES) -> Settings:
 
 
 def turned(entry: ReadySlate) -> ReadySlate:
-    """Clicked what was passed, and passed what was clicked."""
-    return with_labels(entry, "click", [1 - v for v in entry.slate.labels["click"].values])
+    """Clicked what was passed, and passed what was clicked; long visits were short, and short ones long."""
+    clicked = with_labels(entry, "click", [1 - v for v in entry.slate.labels["click"].values])
+    dwell = entry.slate.labels["dwell"]
+    short = msgspec.structs.replace(dwell, values=[USUAL_S**2 / seconds for seconds in dwell.values])
+    return dataclasses.replace(
+        clicked, slate=dataclasses.replace(clicked.slate, labels={**clicked.slate.labels, "dwell": short})
+    )
 
 
 def foreign(entry: ReadySlate) -> ReadySlate:
