@@ -21,7 +21,6 @@ from models.vector_math import FAST, exp32, log1p32
 __all__ = ["bce_of_rows", "can_compile", "ordinal_of_rows", "pairwise_of_slates"]
 
 Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
