@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,10 +20,15 @@ POLL_S = 0.03
 
 
 class Role:
-    """One `freshrank worker` or `freshrank trainer` process: forked by a nursery, or, without one, started anew."""
+    """One `freshrank worker` or `freshrank trainer` process: forked by a nursery, or, without one, started anew.
 
-    def __init__(self, role: str, settings: Settings, nursery: RoleNursery | None = None) -> None:
-        self.role, self.settings, self._nursery = role, settings, nursery
+    `env`: more of the environment of one that is started anew.
+    """
+
+    def __init__(
+        self, role: str, settings: Settings, nursery: RoleNursery | None = None, *, env: Mapping[str, str] | None = None
+    ) -> None:
+        self.role, self.settings, self._nursery, self._env = role, settings, nursery, env or {}
         self._name = (settings.worker.instance_id or "worker") if role == "worker" else role
         self.num_restarts = 0
         self._process: subprocess.Popen[bytes] | Forked | None = None
@@ -86,7 +91,7 @@ class Role:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "streams.cli", self.role],
-                env=self.settings.child_env(),
+                env={**self.settings.child_env(), **self._env},
                 stdout=log,
                 stderr=log,
             )

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,17 +38,18 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         yield with_settings(settings, 2)
 
 
-def freshrank(settings: Settings, *args: str) -> subprocess.CompletedProcess[str]:
+def freshrank(settings: Settings, *args: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "streams.cli", *args],
-        capture_output=True, text=True, check=False, cwd=ROOT, env=settings.child_env(),
+        capture_output=True, text=True, check=False, cwd=ROOT,
+        env={**settings.child_env(), **(env or {})},
     )  # fmt: skip
 
 
-def watched(folder: Path) -> Path:
-    """A folder for PYTHONPATH with which every Python process refuses to look up what a pickle names."""
+def watched(folder: Path) -> dict[str, str]:
+    """An environment in which every Python process refuses to look up what a pickle names."""
     (folder / "sitecustomize.py").write_text(WATCHED)
-    return folder
+    return {"PYTHONPATH": str(folder)}
 
 
 def files_with_a_secret(folder: Path) -> list[str]:
@@ -60,14 +61,14 @@ def files_with_a_secret(folder: Path) -> list[str]:
 
 
 async def test_roles_clients_and_commands_work_and_write_no_secret_and_nothing_is_unpickled(
-    guarded: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guarded: Settings, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(watched(tmp_path)))
+    env = watched(tmp_path)
     await prepare(guarded)
     events = visit("ann", 0, minutes_ago(2))
     with (
-        Role("worker", guarded) as worker,
-        Role("trainer", guarded) as trainer,
+        Role("worker", guarded, env=env) as worker,
+        Role("trainer", guarded, env=env) as trainer,
         RankingsConsumer(settings=guarded) as rankings,
     ):
         with EventProducer(settings=guarded) as site:
@@ -78,8 +79,10 @@ async def test_roles_clients_and_commands_work_and_write_no_secret_and_nothing_i
         await end_windows(guarded, events)
         await drained(worker, trainer)
         rows = rows_in_feast(guarded, ["ann"], ["i2"])
-        lag, asked = freshrank(guarded, "lag", "--json"), freshrank(guarded, "rank", "ann", "--json")
-        forgotten = freshrank(guarded, "forget", "ann", "--json")
+        lag, asked, forgotten = (
+            freshrank(guarded, *command, "--json", env=env)
+            for command in (("lag",), ("rank", "ann"), ("forget", "ann"))
+        )
         after = rows_in_feast(guarded, ["ann"], ["i2"])
 
     assert "ann-list-0" in answers
