@@ -95,9 +95,9 @@ def measure(settings: Settings, sizes: list[int]) -> Figures:
 
 
 def report(found: Figures, sizes: list[int]) -> Figures:
-    """Slopes per million users beside Metarank's."""
-    first, last = (found[f"{num} users"] for num in (sizes[0], sizes[-1]))
-    per_million = 1e6 / (sizes[-1] - sizes[0])
+    """Slopes per million users, between the last two sizes, beside Metarank's."""
+    first, last = (found[f"{num} users"] for num in sizes[-2:])
+    per_million = 1e6 / (sizes[-1] - sizes[-2])
     gib = (last["rss_mb"] - first["rss_mb"]) * 1e6 * per_million / GIB
     state_gib = (last["state_mb"] - first["state_mb"]) * 1e6 * per_million / GIB
     theirs = METARANK["gib per further million users (published)"]
@@ -119,7 +119,7 @@ def report(found: Figures, sizes: list[int]) -> Figures:
 def main() -> None:
     """Run, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--users", type=int, nargs="+", default=NUM_USERS, help="numbers to look at, growing")
+    parser.add_argument("--users", type=int, nargs="+", default=NUM_USERS, help="two or more numbers to look at")
     parser.add_argument("--soak-minutes", type=float, default=0.0, help="soak for so long instead")
     parser.add_argument("--rate", type=float, default=500.0, help="events a second of the soak")
     parser.add_argument("--warm-events", type=int, default=60_000, help="history before the soak")

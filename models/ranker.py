@@ -226,8 +226,8 @@ class Ranker(nn.Module):
     def freeze(self, dtype: torch.dtype = torch.float32) -> None:
         """To serve on a CPU: weights change no more, what follows from them is computed once. `dtype`: of products."""
         self._folded, self._plan = FoldedWeights.of(self, dtype), PredictionPlan.of(self)
-        for norm in (self.user_norm, self.item_norm, self.cross_norm):
-            norm.freeze()
+        for part in (self.user_norm, self.item_norm, self.cross_norm, *([self.taste.kernel] if self.taste else ())):
+            part.freeze()
 
     @property
     def taste_place(self) -> int:

@@ -20,7 +20,7 @@ from models.feature_schema import FeatureSchema
 from models.inputs import History
 from models.item_side import ItemSide
 from models.taste_kernel import TasteKernel
-from models.taste_serving import score_items, solve_users
+from models.taste_serving import score_items, solve_users, variances
 from models.taste_weights import ANSWERS_A_FADE, MIN_CURVATURE, NO_BASE_LOGIT, NUM_STEPS, TasteWeights
 
 __all__ = ["Taste", "TasteState"]
@@ -146,6 +146,12 @@ class Taste(nn.Module):
         `factor_MW`: of the content's items. Without a state, as when nobody has answered anything, k(i, i). One solve
         for all rows of a user: every user's rows side by side, padded to the longest list (U users, R rows).
         """
+        if state is not None and _is_serving(factor_MW):
+            served_N, upper_SAA = torch.empty(len(content_N)), state.lower_SAA.transpose(1, 2)
+            users = _array(state.history.answer_SA), _array(state.root_SA), _array(upper_SAA)
+            rows = _array(content_N), _array(slate_N), served_N.numpy()
+            variances(_array(factor_MW), self.kernel.identity.item(), *users, *rows)
+            return served_N
         known_NW = _gather(factor_MW, content_N) * (content_N != NO_ITEM).unsqueeze(1)
         prior_N = self.kernel.identity + known_NW.square().sum(1)
         if state is None or not len(slate_N):

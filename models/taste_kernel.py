@@ -15,6 +15,7 @@ from torch.nn import functional
 from models.content import Content
 from models.content_basis import ContentBasis
 from models.feature_schema import FeatureSchema
+from models.kernel_serving import KernelPlan, factors_of
 from models.learned_kernel import LEARNED_WIDTH, LearnedKernel
 from models.normaliser import Normaliser
 
@@ -45,6 +46,12 @@ class TasteKernel(nn.Module):
         self.const_raw = _raw(1, CONST_START)
         self.identity_raw = _raw(1, IDENTITY_START)
         self.learned = LearnedKernel(len(schema.dense))
+        self._frozen: KernelPlan | None = None
+
+    def freeze(self) -> None:
+        """To serve on a CPU: nothing will be learned or loaded any more."""
+        self.dense_norm.freeze()
+        self._frozen = KernelPlan.of(self)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -77,6 +84,8 @@ class TasteKernel(nn.Module):
 
     def forward(self, content: Content) -> Tensor:
         """float32[M, W]: factors of items."""
+        if self._frozen is not None:
+            return factors_of(self._frozen, content, self.dense_norm(content.dense_MD))
         groups = self.column_groups()
         if not content.num_items:
             return torch.zeros(0, len(groups), device=content.id_M.device)

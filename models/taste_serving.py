@@ -14,7 +14,7 @@ from models.taste_weights import ANSWERS_A_FADE, MIN_CURVATURE, NO_BASE_LOGIT, N
 from models.tiles import LANES, ROWS, add_products, transpose
 from models.vector_math import FAST, exp32
 
-__all__ = ["score_items", "solve_users"]
+__all__ = ["score_items", "solve_users", "variances"]
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
@@ -88,6 +88,33 @@ def score_items(  # noqa: PLR0917 - numba compiles no keywords
                 for a in range(answer_SA.shape[1]):
                     if answer_SA[s, a] == item:
                         out_N[n] += np.float32(identity) * alpha_SA[s, a]
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+def variances(  # noqa: PLR0917 - numba compiles no keywords
+    factor_MW: Float32, identity: float, answer_SA: Int64, root_SA: Float32, upper_SAA: Float32, content_N: Int64,
+    slate_N: Int64, out_N: Float32,
+) -> None:  # fmt: skip
+    """Writes the variance of f of the rows, as of their users' state, which solve_users gave."""
+    same, num_answers = np.float32(identity), answer_SA.shape[1]
+    pulled_A = np.empty(num_answers, np.float32)
+    for n in range(len(out_N)):
+        item, s = content_N[n], slate_N[n]
+        out_N[n] = same
+        if item < 0:
+            continue
+        factor_W, answer_A, root_A = factor_MW[item], answer_SA[s], root_SA[s]
+        out_N[n] += dot(factor_W, factor_W)
+        for a in range(num_answers):
+            # Where there is no answer its root is 0, whatever is compared.
+            alike = dot(factor_W, factor_MW[max(answer_A[a], 0)])
+            pulled_A[a] = root_A[a] * (alike + (same if answer_A[a] == item else _ZERO))
+        for a in range(num_answers):
+            row = upper_SAA[s, a]
+            known = pulled_A[a] / row[a]
+            out_N[n] -= known * known
+            add_multiple(pulled_A[a + 1 :], -known, row[a + 1 :])
+        out_N[n] = max(out_N[n], _ZERO)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -35,7 +35,7 @@ def history(num_users: int, num_answers: int, seed: int = 0) -> History:
 
 
 def assert_served_as_learned(layer: Taste, side: ItemSide, answers: History) -> None:
-    """All of the state, and the scores of rows in any order."""
+    """All of the state, and the scores and variances of rows in any order."""
     rng, num_users = torch.Generator().manual_seed(2), len(answers.answer_SA)
     slate_N = torch.randint(0, num_users, (500,), generator=rng)
     content_N = torch.randint(NO_ITEM, len(side), (500,), generator=rng)
@@ -43,12 +43,15 @@ def assert_served_as_learned(layer: Taste, side: ItemSide, answers: History) -> 
     content_N[: len(answered_N)] = answered_N
     learned = layer.solve(side.factor_MW, answers)
     expected_N = layer.of_items(learned, side, content_N, slate_N)
+    variance_N = layer.variance(learned, side.factor_MW, content_N, slate_N)
     with torch.no_grad():
         served = layer.solve(side.factor_MW, answers)
         found_N = layer.of_items(served, side, content_N, slate_N)
+        found_variance_N = layer.variance(served, side.factor_MW, content_N, slate_N)
     for name in ("direction_SW", "alpha_SA", "root_SA", "lower_SAA"):
         torch.testing.assert_close(getattr(served, name), getattr(learned, name).detach(), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found_N, expected_N.detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found_variance_N, variance_N.detach(), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("width", [1, 16, 64, 145])
