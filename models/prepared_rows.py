@@ -14,10 +14,11 @@ __all__ = ["PreparedRows"]
 class PreparedRows(NamedTuple):
     """N rows. `side`: of the content that they refer to. `taste`: what the users like; None where nothing is known.
 
-    `rows_NF`: inputs of the first layer, see `Ranker.rows`.
+    `user_SO`: the users' part of the first layer; `rows_NF`: its inputs of rows, see `Ranker.rows`.
     """
 
     inputs: RankerInputs
     side: ItemSide
     taste: TasteState | None
+    user_SO: Tensor
     rows_NF: Tensor

@@ -170,9 +170,9 @@ class Ranker(nn.Module):
             taste_N1 = self.taste_column(self.solve_taste(inputs, side), inputs, side)
         rows_NF = self.rows(inputs, side, taste_N1, probe_NW)
         if position_N is None:
-            return self.by_task(self.heads_of(inputs.user_SU, rows_NF, inputs.slate_N))
+            return self.by_task(self.heads_of(self._users(inputs.user_SU), rows_NF, inputs.slate_N))
         at_place_NT = self.position(position_N, torch.zeros_like(position_N) if kind_N is None else kind_N)
-        logits = self.by_task(self.heads_of(inputs.user_SU, rows_NF, inputs.slate_N), at_place_NT)
+        logits = self.by_task(self.heads_of(self._users(inputs.user_SU), rows_NF, inputs.slate_N), at_place_NT)
         if self.taste is None:
             return logits
         return {**logits, TASTE: self.taste.base(inputs.item_NI[:, self.schema.base_column]) + taste_N1.squeeze(1)}
@@ -189,35 +189,35 @@ class Ranker(nn.Module):
         """Everything before the net: the users' tastes are solved, and the first layer's inputs are there."""
         side = self.item_side(inputs.content) if side is None else side
         state = self.solve_taste(inputs, side)
-        return PreparedRows(inputs, side, state, self.rows(inputs, side, self.taste_column(state, inputs, side)))
+        rows_NF = self.rows(inputs, side, self.taste_column(state, inputs, side))
+        return PreparedRows(inputs, side, state, self._users(inputs.user_SU), rows_NF)
 
     @torch.no_grad()
     def predict_prepared(self, prepared: PreparedRows) -> dict[str, Tensor]:
         """What `predict` gives, of rows that are prepared."""
         inputs, kind_N = prepared.inputs, kinds(self.schema, prepared.inputs.item_NI)
         if not self._is_by_rows(kind_N):
-            heads = self.heads_of(inputs.user_SU, prepared.rows_NF, inputs.slate_N)
+            heads = self.heads_of(prepared.user_SO, prepared.rows_NF, inputs.slate_N)
             return as_predictions(self, self.by_task(heads), kind_N)
-        output_KN = self._score(inputs.user_SU, prepared.rows_NF, inputs.slate_N)
+        output_KN = self._score(prepared.user_SO, prepared.rows_NF, inputs.slate_N)
         return predict_rows(self._plan or PredictionPlan.of(self), output_KN, kind_N)
 
-    def heads_of(self, user_SU: Tensor, rows_NF: Tensor, slate_N: Tensor) -> list[Tensor]:
-        """Outputs of the heads, float[N, K] each; on a CPU in forms of their own, with gradients and without."""
+    def heads_of(self, user_SO: Tensor, rows_NF: Tensor, slate_N: Tensor) -> list[Tensor]:
+        """Outputs of the heads, float[N, K] each, by the users' part; on a CPU in forms for learning and scoring."""
         if not self._is_by_rows(slate_N):
-            return self._heads(self.first(self._users(user_SU), rows_NF, slate_N))
+            return self._heads(self.first(user_SO, rows_NF, slate_N))
         if torch.is_grad_enabled():
-            output_KN = learn_rows(self, self._users(user_SU), rows_NF, slate_N)
+            output_KN = learn_rows(self, user_SO, rows_NF, slate_N)
         else:
-            output_KN = self._score(user_SU, rows_NF, slate_N)
+            output_KN = self._score(user_SO, rows_NF, slate_N)
         return [of_task_KN.T for of_task_KN in torch.split(output_KN, self.num_outputs)]
 
     @staticmethod
     def _is_by_rows(slate_N: Tensor) -> bool:
-        device = slate_N.device.type
-        return device == "cpu" and not torch.is_autocast_enabled(device) and len(slate_N) > 0
+        return slate_N.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and len(slate_N) > 0
 
-    def _score(self, user_SU: Tensor, rows_NF: Tensor, slate_N: Tensor) -> Tensor:
-        return score_rows(self._folded or FoldedWeights.of(self), self._users(user_SU), rows_NF, slate_N)
+    def _score(self, user_SO: Tensor, rows_NF: Tensor, slate_N: Tensor) -> Tensor:
+        return score_rows(self._folded or FoldedWeights.of(self), user_SO, rows_NF, slate_N)
 
     def _users(self, user_SU: Tensor) -> Tensor:
         return self.first.user_part(self.user_norm(user_SU))

@@ -5,7 +5,7 @@ the changelog. Only committed records are seen, unless said otherwise.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -16,7 +16,7 @@ from streams.errors import StateError
 from streams.kafka.security import aiokafka_kwargs
 from streams.settings import Settings
 
-__all__ = ["OnRecords", "TopicTail", "read_partition"]
+__all__ = ["OnRecords", "TopicTail", "partition_ends", "read_partition"]
 
 log = structlog.get_logger(__name__)
 OnRecords = Callable[[int, Sequence[ConsumerRecord[bytes, bytes]]], object]
@@ -120,6 +120,18 @@ async def read_partition(
                 num_read += len(records)
             position = await consumer.position(tp)
         return position
+    finally:
+        await consumer.stop()
+
+
+async def partition_ends(settings: Settings, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+    """The next offset of each partition, beyond whatever transactions are open."""
+    consumer = _consumer(settings, "read_uncommitted")
+    await consumer.start()
+    try:
+        wanted = [TopicPartition(topic, partition) for partition in partitions]
+        consumer.assign(wanted)
+        return {tp.partition: end for tp, end in (await consumer.end_offsets(wanted)).items()}
     finally:
         await consumer.stop()
 

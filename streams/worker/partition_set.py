@@ -17,7 +17,7 @@ from streams.worker.knowledge import Knowledge
 from streams.worker.list_capture import ListCapture
 from streams.worker.open_partition import OpenPartition
 from streams.worker.partition import Partition
-from streams.worker.recovery import open_state
+from streams.worker.recovery import TakenOver, open_state, take_over
 
 __all__ = ["PartitionSet"]
 
@@ -56,9 +56,10 @@ class PartitionSet:
 
         One that stays may have been elsewhere meanwhile, if this worker was paused: its state here is old then.
         """
-        for number in set(self.owned) - numbers | await self._lost(set(self.owned) & numbers):
-            await self.owned.pop(number).close()
-        await asyncio.gather(*(self._open(number) for number in sorted(numbers - set(self.owned))))
+        leaving = set(self.owned) - numbers | await self._lost(set(self.owned) & numbers)
+        await asyncio.gather(*(self.owned.pop(number).close() for number in leaving))
+        taken = await take_over(self._settings, sorted(numbers - set(self.owned)))
+        await asyncio.gather(*(self._open(number, of_it) for number, of_it in taken.items()))
 
     async def _lost(self, numbers: set[int]) -> set[int]:
         """Those of our partitions that another worker opened since."""
@@ -66,9 +67,9 @@ class PartitionSet:
         are_ours = await asyncio.gather(*(self.owned[number].is_ours() for number in ordered))
         return {number for number, is_ours in zip(ordered, are_ours, strict=True) if not is_ours}
 
-    async def _open(self, number: int) -> None:
-        state, store, writer, num_restored = await open_state(
-            self._settings, number, self._knowledge.items, self._clock.now_ms()
+    async def _open(self, number: int, taken: TakenOver) -> None:
+        state, store, num_restored = await open_state(
+            self._settings, number, taken, self._knowledge.items, self._clock.now_ms()
         )
         self._num_restored += num_restored
         engine = Partition(state, self._settings, self._lists)
@@ -77,7 +78,7 @@ class PartitionSet:
             self._clock,
             engine=engine,
             store=store,
-            changelog=writer,
+            changelog=taken.writer,
             sender=self._sender,
             rows=self._rows,
         )
@@ -161,8 +162,11 @@ class PartitionSet:
                 self.noted(number)
         return found
 
-    async def close(self) -> None:
-        """Flush what can be flushed, and give back everything."""
+    async def flush_last(self) -> None:
+        """Flush what can be flushed: the worker ends, and goes without what cannot."""
         for number, error in (await self._flush_all(0)).items():
             log.warning("partition_not_flushed", partition=number, reason=str(error))
+
+    async def close(self) -> None:
+        """Give everything back."""
         await self.assign(set())

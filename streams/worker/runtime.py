@@ -124,9 +124,9 @@ class WorkerRuntime:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.assignment.settled()
-        await self._partitions.close()
+        await self._partitions.flush_last()
         # Others open partitions as soon as this one has left, and wait for rows that are still held.
-        await asyncio.gather(leave_group(), self._rows.release_all())
+        await asyncio.gather(leave_group(), self._rows.release_all(), self._partitions.close())
         await asyncio.to_thread(self._writer.close)
         await self._models.stop()
         await self.knowledge.stop()

@@ -14,7 +14,7 @@ from streams.kafka.record_sender import ChangelogWriter
 from streams.kafka.tail import read_partition
 from streams.settings import Settings
 from streams.topics import topic_specs
-from streams.worker.recovery import open_state
+from streams.worker.recovery import open_state, take_over
 
 pytestmark = pytest.mark.integration
 
@@ -68,8 +68,9 @@ async def test_what_was_left_undecided_is_decided_by_the_next_owner(
     items = ItemTable(settings.catalogue, settings.num_partitions)
 
     for _ in range(2):  # once it is decided, it stays so
-        state, store, writer, _ = await open_state(settings, 0, items, NOW_MS)
+        taken = (await take_over(settings, [0]))[0]
+        state, store, _ = await open_state(settings, 0, taken, items, NOW_MS)
         assert (state.offset, store.get(b"x")) == (offset, b"1" if offset == 7 else None)
-        await writer.write([meta(offset)])
-        await writer.stop()
+        await taken.writer.write([meta(offset)])
+        await taken.writer.stop()
         store.close()
