@@ -3,7 +3,8 @@
 For before and after of a change: the digest covers every example, state record, item count and feature row, so an equal
 one says that nothing came out differently. `process` is all of validation to examples; `drain` makes records of changed
 state, `rows` the bytes of feature rows, `write` puts records on the disk. One partition has all users; it is flushed
-every CHUNKS_PER_FLUSH chunks, as the twelve of a worker under backlog are together. The first events warm up.
+every CHUNKS_PER_FLUSH chunks, as the twelve of a worker under backlog are together. The first events warm up. The
+garbage collector is kept as in a worker.
 Run `python -m benchmarks.ingest_engine --events 40000` (`--functions 30` lists the functions that take most).
 """
 
@@ -35,6 +36,7 @@ from streams.features.rows import RowBatch, view_columns
 from streams.features.state_store import StateStore
 from streams.ranking.candidates import CandidateIndex
 from streams.settings import Settings
+from streams.worker import heap
 from streams.worker.feature_rows import item_rows, user_rows
 from streams.worker.list_capture import ListCapture
 from streams.worker.partition import Partition
@@ -121,6 +123,7 @@ def run(engine: Engine, log: list[list[Raw]]) -> None:
         engine.process(chunk)
         if index % CHUNKS_PER_FLUSH == 0:
             engine.flush()
+            heap.set_aside()
 
 
 def main() -> None:
@@ -132,6 +135,7 @@ def main() -> None:
     arguments = parser.parse_args()
     ran_on = machine()
     with tempfile.TemporaryDirectory(prefix="freshrank-engine-") as folder:
+        heap.prepare()
         engine = Engine(Path(folder))
         log = chunks(arguments.events)
         warm_up = len(log) // 2

@@ -5,11 +5,14 @@ JSON; feature arrays travel as base64 of little-endian float32, row-major, in th
 
 import base64
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 __all__ = [
     "Example",
@@ -135,9 +138,9 @@ def decode_record(raw: bytes) -> Example:
     return _DECODER.decode(raw)
 
 
-def encode_arrays(parts: Iterable[NDArray[Any]]) -> str:
-    """Base64 of the bytes of little-endian arrays, one after the other."""
-    return base64.b64encode(b"".join([part.tobytes() for part in parts])).decode()
+def encode_arrays(parts: "Iterable[Buffer]") -> str:
+    """Base64 of little-endian arrays, or of their bytes, one after the other."""
+    return base64.b64encode(b"".join(parts)).decode()
 
 
 def decode_codes(text: str) -> NDArray[np.int32]:

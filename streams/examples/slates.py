@@ -22,7 +22,7 @@ class Waiting(msgspec.Struct, array_like=True):
     is_final: bool = True
 
 
-class Slate(msgspec.Struct):
+class Slate(msgspec.Struct, omit_defaults=True):
     """One slate of one user. Times are event times in ms; `shown_at_ms` is 0 until the impression comes.
 
     `labels[task][place]`: 1, or seconds of a visit, as events gave them; the label itself is label_plan.py's to say.
@@ -66,23 +66,26 @@ _DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
 def encode_slate(slate: Slate, items: CatalogueColumns) -> bytes:
-    """JSON with item ids instead of slots."""
+    """JSON with item ids instead of slots, and without what is as in a new slate."""
     ids = items.item_ids
-    record: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(slate).items() if v}
-    record["slots"] = [ids[slot] for slot in slate.slots]
-    record["waiting"] = [(w.type, ids[w.slot], w.at_ms, w.dwell_s, w.is_final) for w in slate.waiting]
-    for name in ("relevance", "propensities"):
-        record[name] = {ids[slot]: value for slot, value in getattr(slate, name).items()}
-    return _ENCODER.encode(record)
+    return _ENCODER.encode(
+        msgspec.structs.replace(
+            slate,
+            slots=[ids[slot] for slot in slate.slots],
+            waiting=[(w.type, ids[w.slot], w.at_ms, w.dwell_s, w.is_final) for w in slate.waiting],
+            relevance={ids[slot]: value for slot, value in slate.relevance.items()},
+            propensities={ids[slot]: value for slot, value in slate.propensities.items()},
+        )
+    )
 
 
 def decode_slate(raw: bytes, items: CatalogueColumns) -> Slate:
     """The slate of `encode_slate`."""
     record = _DECODER.decode(raw)
-    record["slots"] = [items.slot(item_id) for item_id in record["slots"]]
-    record["waiting"] = [Waiting(w[0], items.slot(w[1]), *w[2:]) for w in record["waiting"]]
+    record["slots"] = items.slot_list(record.get("slots", ()))
+    record["waiting"] = [Waiting(w[0], items.slot(w[1]), *w[2:]) for w in record.get("waiting", ())]
     for name in ("relevance", "propensities"):
-        record[name] = {items.slot(item_id): value for item_id, value in record[name].items()}
+        record[name] = {items.slot(item_id): value for item_id, value in record.get(name, {}).items()}
     for name in ("labels", "decided_at_ms"):
         held = record.get(name, {})
         record[name] = {task: {int(place): value for place, value in of.items()} for task, of in held.items()}

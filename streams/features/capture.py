@@ -4,8 +4,8 @@ Capturing reads state and changes none, so the same state always gives the same 
 """
 
 import math
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,33 +23,32 @@ Float32 = NDArray[np.float32]
 DISLIKE = EVENT_KINDS.index("dislike")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What a rank request adds to the features: words and the site's own relevance per item."""
 
     query: str = ""
     relevance: dict[int, float] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """Features of N items for one user. `fallback_N`: smoothed click rate, what is known without a model."""
+class Captured(msgspec.Struct, frozen=True):
+    """Features of N items for one user."""
 
     user_U: Float32
     item_NI: Float32
     cross_NX: Float32
-    fallback_N: Float32
+
+    @property
+    def fallback_N(self) -> Float32:  # noqa: N802 - an array with its shape
+        """float32[N]: smoothed click rate, what is known without a model."""
+        return (1.0 / (1.0 + np.exp(-self.item_NI[:, CLICK_LOGIT]))).astype(np.float32)
 
 
 def capture(user: UserState, items: ItemTable, slots: NDArray[np.int32], now_ms: int, request: Request) -> Captured:
     """Features of `slots` (int32[N]) for a user as of the event time `now_ms`."""
-    item = capture_items(items, slots, now_ms)
-    fallback = (1.0 / (1.0 + np.exp(-item[:, CLICK_LOGIT]))).astype(np.float32)
     return Captured(
         capture_user(user, items, now_ms),
-        item,
+        capture_items(items, slots, now_ms),
         capture_cross(user, items, slots, now_ms, query=request.query, relevance=request.relevance),
-        fallback,
     )
 
 

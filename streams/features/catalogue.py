@@ -5,7 +5,7 @@ leaning towards a field's values is array arithmetic.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +95,12 @@ class CatalogueColumns:
 
     def slots(self, item_ids: Sequence[str]) -> NDArray[np.int32]:
         """int32[n] slots, made when new."""
-        return np.array([self.slot(item_id) for item_id in item_ids], np.int32)
+        return np.array(self.slot_list(item_ids), np.int32)
+
+    def slot_list(self, item_ids: Sequence[str]) -> list[int]:
+        """The same as a list."""
+        found = list(map(self._slot_of.get, item_ids))
+        return [self.slot(item_id) for item_id in item_ids] if None in found else cast("list[int]", found)
 
     def _grow(self, capacity: int) -> None:
         for name in COLUMNS:

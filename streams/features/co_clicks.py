@@ -26,9 +26,8 @@ def summed(held: Sequence[Neighbours], place_of: Int32) -> tuple[Int32, Float32]
     """
     if not held:
         return np.zeros(0, np.int32), np.zeros(0, np.float32)
-    columns = [one.columns() for one in held]
-    slots = np.concatenate([slots for slots, _ in columns])
-    weights = np.concatenate([weights for _, weights in columns])
+    slots = np.frombuffer(bytearray().join([one.slots for one in held]), np.int32)
+    weights = np.frombuffer(bytearray().join([one.weights for one in held]), np.float64)
     found = _sum_up(slots, weights, place_of)
     left = neighbours_left(max(one.at_ms for one in held))
     return slots[:found].copy(), (weights[:found] * left).astype(np.float32)
@@ -65,5 +64,7 @@ def strongest(num: int, slots: Int32, weights: Float32, id_of: Callable[[int], s
 
 def by_strength(slots: Int32, weights: Float32, id_of: Callable[[int], str]) -> tuple[Int32, Float32]:
     """The same, strongest first; equal ones are in order of their ids."""
-    pairs = sorted(zip(weights.tolist(), slots.tolist(), strict=True), key=lambda pair: (-pair[0], id_of(pair[1])))
-    return np.array([slot for _, slot in pairs], np.int32), np.array([weight for weight, _ in pairs], np.float32)
+    held = slots.tolist()
+    order = sorted(zip((-weights).tolist(), map(id_of, held), range(len(held)), strict=True))
+    places = np.array([place for _, _, place in order], np.intp)
+    return slots[places], weights[places]

@@ -9,10 +9,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.features.answers import joined
 from streams.features.cross_kernel import PRIOR_CO_CLICKS, CrossInputs, fill_cross
 from streams.features.item_content import WORD
 from streams.features.items import ItemTable
-from streams.features.user_state import CLICK, UserState
+from streams.features.user_state import UserState
 
 __all__ = ["NEVER_SHOWN_S", "capture_cross"]
 
@@ -44,22 +45,16 @@ def capture_cross(
 
 def _inputs(user: UserState, items: ItemTable, now_ms: int) -> CrossInputs:
     """Of the user as of now."""
-    answered: list[int] = []
-    clicked: list[bool] = []
-    shown_ms: list[int] = []
-    for answers in user.answers:
-        answered += answers.slots
-        clicked += [value > 0 for value in answers.clicked]
-        shown_ms += [answers.at_ms] * len(answers.slots)
+    answers = joined(user.answers)
     others, weights, num_co_clicked = _co_clicks(user, items)
     values, leaning = _leaning(user, now_ms)
     return CrossInputs(
-        answered_A=np.array(answered, np.int32),
-        clicked_A=np.array(clicked, np.float64),
-        shown_ms_A=np.array(shown_ms, np.int64),
-        clicked=np.array(
-            [s for s, k in zip(user.action_slots, user.action_kinds, strict=True) if k == CLICK], np.int32
-        ),
+        answered_A=answers.slot_A,
+        answer_A=answers.answer_A,
+        num_S=answers.num_S,
+        shown_ms_S=answers.at_ms_S,
+        action_H=np.frombuffer(user.action_slots, np.int32),
+        action_kind_H=np.frombuffer(user.action_kinds, np.int8),
         value_B=values,
         lean_B=leaning,
         other_C=others,

@@ -11,28 +11,35 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.feature_schema import EVENT_KINDS
+
 __all__ = ["CrossInputs", "fill_cross"]
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
+Int8 = NDArray[np.int8]
+CLICK = EVENT_KINDS.index("click")
 PRIOR_ANSWERS = 2.0
 # Strength of the prior of a co-click rate, in clicks of the neighbour.
 PRIOR_CO_CLICKS = 10.0
 
 
 class CrossInputs(NamedTuple):
-    """What the user did, and the items' values. A answers, B values that the user leans to, C co-clicked items.
+    """What the user did, and the items' values.
 
-    `clicked_A`: 1 or 0. `clicked`: of actions. `lean_B` is as of now. `log_price`: of the mean clicked, NaN where none
-    is known. `never_shown_s` stands for the age of what never was.
+    A answers to S slates, H actions, B values that the user leans to, C co-clicked items. `answer_A`: 1 where clicked.
+    `num_S`: answers to a slate. `action_kind_H`: place in EVENT_KINDS. `lean_B` is as of now. `log_price`: of the mean
+    clicked, NaN where none is known. `never_shown_s` stands for the age of what never was.
     """
 
     answered_A: Int32
-    clicked_A: Float64
-    shown_ms_A: Int64
-    clicked: Int32
+    answer_A: Int8
+    num_S: Int64
+    shown_ms_S: Int64
+    action_H: Int32
+    action_kind_H: Int8
     value_B: Int32
     lean_B: Float64
     other_C: Int32
@@ -101,7 +108,7 @@ def _values_of(slots: Int32, given: CrossInputs) -> tuple[Float64, Float64, Floa
             place = place_of[given.values[at]]
             if place < num and listed[place] == given.values[at]:
                 shown[place] += 1.0
-                clicked[place] += given.clicked_A[a]
+                clicked[place] += 1.0 if given.answer_A[a] > 0 else 0.0
     for b in range(len(given.value_B)):
         place = place_of[given.value_B[b]]
         if place < num and listed[place] == given.value_B[b]:
@@ -117,14 +124,18 @@ def _fill_items(out_NX: Float32, slots: Int32, column: int, given: CrossInputs) 
         place_of[slots[n]] = n
     shown, clicked, weight = np.zeros(num), np.zeros(num), np.zeros(num)
     last_ms = np.zeros(num, np.int64)
-    for a in range(len(given.answered_A)):
-        place = place_of[given.answered_A[a]]
-        if place < num and slots[place] == given.answered_A[a]:
-            shown[place] += 1.0
-            last_ms[place] = max(last_ms[place], given.shown_ms_A[a])
-    for slot in given.clicked:
-        if place_of[slot] < num and slots[place_of[slot]] == slot:
-            clicked[place_of[slot]] += 1.0
+    a = 0
+    for s in range(len(given.num_S)):
+        for slot in given.answered_A[a : a + given.num_S[s]]:
+            place = place_of[slot]
+            if place < num and slots[place] == slot:
+                shown[place] += 1.0
+                last_ms[place] = max(last_ms[place], given.shown_ms_S[s])
+        a += given.num_S[s]
+    for h in range(len(given.action_H)):
+        place = place_of[given.action_H[h]]
+        if given.action_kind_H[h] == CLICK and place < num and slots[place] == given.action_H[h]:
+            clicked[place] += 1.0
     for c in range(len(given.other_C)):
         place = place_of[given.other_C[c]]
         if place < num and slots[place] == given.other_C[c]:

@@ -27,16 +27,31 @@ WORD = re.compile(r"\w+")
 class ItemContent:
     """`code_V` int32: values of all fields (models.content). `dense_D` float32: numbers and vectors, NaN if missing.
 
-    Little-endian, as they are sent.
+    Kept as the little-endian bytes that are sent: an item is shown far more often than it changes.
     """
 
-    code_V: NDArray[np.int32]
-    dense_D: NDArray[np.float32]
+    codes: bytes
+    dense: bytes
+
+    @classmethod
+    def of(cls, code_V: NDArray[np.int32], dense_D: NDArray[np.float32]) -> "ItemContent":
+        """The content of these arrays."""
+        return cls(code_V.astype("<i4").tobytes(), dense_D.astype("<f4").tobytes())
+
+    @property
+    def code_V(self) -> NDArray[np.int32]:  # noqa: N802 - an array with its shape
+        """int32[V]."""
+        return np.frombuffer(self.codes, "<i4")
+
+    @property
+    def dense_D(self) -> NDArray[np.float32]:  # noqa: N802 - an array with its shape
+        """float32[D]."""
+        return np.frombuffer(self.dense, "<f4")
 
 
 def no_content(num_dense: int) -> ItemContent:
     """Of an item that the catalogue does not have."""
-    return ItemContent(np.zeros(0, "<i4"), np.full(num_dense, np.nan, "<f4"))
+    return ItemContent.of(np.zeros(0, np.int32), np.full(num_dense, np.nan, np.float32))
 
 
 def content_of(item: Mapping[str, Any], schema: FeatureSchema) -> ItemContent:
@@ -51,7 +66,7 @@ def content_of(item: Mapping[str, Any], schema: FeatureSchema) -> ItemContent:
     parts = [np.sign(dense) * np.log1p(np.abs(dense))]
     for name, width in zip(schema.vector_fields, schema.vector_widths, strict=True):
         parts.append(_vector(field_value(item, name), width))
-    return ItemContent(np.array(codes, "<i4"), np.concatenate(parts).astype("<f4"))
+    return ItemContent.of(np.array(codes, np.int32), np.concatenate(parts).astype(np.float32))
 
 
 def field_value(item: Mapping[str, Any], name: str) -> Any:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from models.feature_schema import EVENT_KINDS, HORIZONS
 from streams.features.catalogue import CatalogueColumns
 from streams.features.co_clicks import by_strength, strongest, summed
+from streams.features.count_kernel import count_dwell, count_row, count_rows
 from streams.features.count_record import NUM_TOTALS, TOTAL_OF_KIND, TOTALS, CountRecord
-from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_one, decay_one
+from streams.features.decay import HALF_LIVES_MS
 from streams.features.source_counts import Neighbours, SourceCounts
 from streams.settings import CatalogueFields
 
@@ -68,30 +69,27 @@ class ItemTable(CatalogueColumns):
         counts = self.sources[source]
         counts.add(counts.rows(slots), kind, at_ms)
         own = np.array(slots, np.int32)
-        add_decayed(self.decayed, self.at_ms, own, kind, at_ms)
-        total = TOTAL_OF_KIND[kind]
-        if total >= 0:
-            self.totals[own, total] += 1
-            self._num_impressions += len(slots) * (total == IMPRESSIONS)
-            self._num_clicks += len(slots) * (total == CLICKS)
+        count_rows(self.totals, self.decayed, self.at_ms, own, kind, at_ms)
+        self._count_all(kind, len(slots))
 
     def count_one(self, source: int, slot: int, kind: int, at_ms: int) -> None:
         """Count one event of `kind` for one slot, from an own partition: what `count` does, without arrays of one."""
         counts = self.sources[source]
         counts.add_one(counts.row(slot), kind, at_ms)
-        add_decayed_one(self.decayed, self.at_ms, slot, kind, at_ms)
-        total = TOTAL_OF_KIND[kind]
-        if total >= 0:
-            self.totals[slot, total] += 1
-            self._num_impressions += total == IMPRESSIONS
-            self._num_clicks += total == CLICKS
+        count_row(self.totals, self.decayed, self.at_ms, slot, kind, at_ms)
+        self._count_all(kind, 1)
+
+    def _count_all(self, kind: int, num: int) -> None:
+        if TOTAL_OF_KIND[kind] == IMPRESSIONS:
+            self._num_impressions += num
+        elif TOTAL_OF_KIND[kind] == CLICKS:
+            self._num_clicks += num
 
     def add_dwell(self, source: int, slot: int, delta_ms: int, at_ms: int) -> None:
         """Change the dwell total of an item at an event time; negative when a heartbeat replaces a larger one."""
         counts = self.sources[source]
         counts.add_dwell(counts.row(slot), delta_ms, at_ms)
-        decay_one(self.decayed, self.at_ms, slot, at_ms)
-        self.totals[slot, NUM_TOTALS - 1] += delta_ms
+        count_dwell(self.totals, self.decayed, self.at_ms, slot, delta_ms, at_ms)
 
     def add_co_click(self, source: int, slot: int, others: Sequence[int], at_ms: int) -> None:
         """Count that a user who clicked `others` clicked `slot`, in both directions."""
@@ -114,7 +112,8 @@ class ItemTable(CatalogueColumns):
             self._sum(list(news))
 
     def _neighbours_of(self, record: CountRecord) -> Neighbours:
-        return Neighbours({self.slot(other): weight for other, weight in record.neighbours}, record.neighbours_at_ms)
+        slots = [self.slot(other) for other, _ in record.neighbours]
+        return Neighbours(slots, [weight for _, weight in record.neighbours], record.neighbours_at_ms)
 
     def includes(self, source: int, item_id: str, offset: int) -> bool:
         """Whether what we hold of a source's item is as new as its record with this offset, or newer."""

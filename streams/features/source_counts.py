@@ -4,53 +4,49 @@ Rows are sparse (a slot gets one when the partition first sees the item). Each r
 it includes, so that a repeated or older record of it changes nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.feature_schema import EVENT_KINDS, HORIZONS
-from streams.features.count_record import NUM_DECAYED, NUM_TOTALS, TOTAL_OF_KIND, CountRecord
-from streams.features.decay import add_decayed, add_decayed_one, decay_one, grown
+from streams.features.count_kernel import count_dwell, count_row, count_rows
+from streams.features.count_record import NUM_DECAYED, NUM_TOTALS, CountRecord
+from streams.features.decay import grown
 
 __all__ = ["Neighbours", "SourceCounts", "neighbours_left"]
 
 NEIGHBOUR_HALF_LIFE_MS = 30 * 86_400_000
 # Beyond the first number of neighbours the weakest leave, until the second is left: finding them costs a sort.
 NEIGHBOURS_MAX, NEIGHBOURS_KEPT = 80, 64
-# Fewer neighbours are turned into arrays again for each sum: that takes 2 us, and the arrays take memory.
-COLUMNS_KEPT_FROM = 16
 # Weights are kept as of 2020-01-01 and grow forward (decay.py): doubles hold 84 years before and after.
 NEIGHBOUR_BASE_MS = 1_577_836_800_000
 
 
-@dataclass(slots=True)
 class Neighbours:
-    """Items co-clicked with one item: weight by slot, as of `NEIGHBOUR_BASE_MS`, and the time of the latest click."""
+    """Items co-clicked with one item: slots, and their weights as of `NEIGHBOUR_BASE_MS`; time of the latest click.
 
-    weights: dict[int, float] = field(default_factory=dict)
-    at_ms: int = 0
-    _columns: tuple[NDArray[np.int32], NDArray[np.float64]] | None = field(default=None, compare=False, repr=False)
+    In typed arrays, as sums take those of all sources together: searching eighty slots costs less than a dict's memory.
+    """
 
-    def columns(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """`weights` as arrays of slots and weights; of many neighbours kept, as making them costs most of a sum."""
-        if self._columns is not None:
-            return self._columns
-        num = len(self.weights)
-        made = np.fromiter(self.weights, np.int32, num), np.fromiter(self.weights.values(), np.float64, num)
-        if num >= COLUMNS_KEPT_FROM:
-            self._columns = made
-        return made
+    __slots__ = ("at_ms", "slots", "weights")
+
+    def __init__(self, slots: Iterable[int] = (), weights: Iterable[float] = (), at_ms: int = 0) -> None:
+        self.slots, self.weights, self.at_ms = array("i", slots), array("d", weights), at_ms
 
     def add(self, other: int, weight: float, at_ms: int) -> None:
         """Strengthen a neighbour; the weakest leave when there are too many (sums are approximate then)."""
-        self.weights[other] = self.weights.get(other, 0.0) + weight
         self.at_ms = max(self.at_ms, at_ms)
-        self._columns = None
-        if len(self.weights) > NEIGHBOURS_MAX:
-            kept = set(sorted(self.weights, key=self.weights.__getitem__)[-NEIGHBOURS_KEPT:])
-            self.weights = {slot: weight for slot, weight in self.weights.items() if slot in kept}
+        if other in self.slots:
+            self.weights[self.slots.index(other)] += weight
+            return
+        self.slots.append(other)
+        self.weights.append(weight)
+        if len(self.slots) > NEIGHBOURS_MAX:
+            kept = sorted(sorted(range(len(self.slots)), key=self.weights.__getitem__)[-NEIGHBOURS_KEPT:])
+            self.slots = array("i", [self.slots[place] for place in kept])
+            self.weights = array("d", [self.weights[place] for place in kept])
 
 
 class SourceCounts:
@@ -77,9 +73,10 @@ class SourceCounts:
                 self._grow(2 * found)
         return found
 
-    def rows(self, slots: Iterable[int]) -> NDArray[np.int32]:
-        """int32[n] rows of n slots."""
-        return np.array([self.row(slot) for slot in slots], np.int32)
+    def rows(self, slots: Collection[int]) -> NDArray[np.int32]:
+        """int32[n] rows of n slots, made when new."""
+        found = list(map(self.row_of.get, slots))
+        return np.array([self.row(slot) for slot in slots] if None in found else found, np.int32)
 
     def _grow(self, capacity: int) -> None:
         for name in ("totals", "decayed", "at_ms", "offset"):
@@ -90,20 +87,15 @@ class SourceCounts:
 
     def add(self, rows: NDArray[np.int32], kind: int, at_ms: int) -> None:
         """Count one event of a kind for each row (no row twice)."""
-        add_decayed(self.decayed, self.at_ms, rows, kind, at_ms)
-        if TOTAL_OF_KIND[kind] >= 0:
-            self.totals[rows, TOTAL_OF_KIND[kind]] += 1
+        count_rows(self.totals, self.decayed, self.at_ms, rows, kind, at_ms)
 
     def add_one(self, row: int, kind: int, at_ms: int) -> None:
         """Count one event of a kind for one row."""
-        add_decayed_one(self.decayed, self.at_ms, row, kind, at_ms)
-        if TOTAL_OF_KIND[kind] >= 0:
-            self.totals[row, TOTAL_OF_KIND[kind]] += 1
+        count_row(self.totals, self.decayed, self.at_ms, row, kind, at_ms)
 
     def add_dwell(self, row: int, delta_ms: int, at_ms: int) -> None:
         """Change the dwell total of one row, at an event time."""
-        decay_one(self.decayed, self.at_ms, row, at_ms)
-        self.totals[row, NUM_TOTALS - 1] += delta_ms
+        count_dwell(self.totals, self.decayed, self.at_ms, row, delta_ms, at_ms)
 
     def add_co_click(self, slot: int, others: Iterable[int], at_ms: int) -> None:
         """Count that a user who clicked `others` clicked `slot`, in both directions."""
@@ -149,7 +141,7 @@ class SourceCounts:
         decayed = self.decayed[rows].reshape(len(rows), NUM_DECAYED).tolist()
         for slot, offset, total, values, at_ms in zip(slots, offsets, totals, decayed, times, strict=True):
             near = self.neighbours.get(slot, _NONE) if has_neighbours else _NONE
-            weights = [(item_ids[other], weight) for other, weight in near.weights.items()]
+            weights = [(item_ids[other], weight) for other, weight in zip(near.slots, near.weights, strict=True)]
             yield CountRecord(offset, total, values, at_ms, weights, near.at_ms)
 
     def record(self, slot: int, item_ids: list[str], *, has_neighbours: bool = True) -> CountRecord:

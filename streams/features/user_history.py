@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.features.answers import joined
 from streams.features.user_state import MAX_ANSWERS, UserState
 
 __all__ = ["UserHistory", "action_ages_s", "capture_history", "last_answers"]
@@ -31,29 +32,25 @@ class UserHistory:
 
 def capture_history(user: UserState, now_ms: int) -> UserHistory:
     """The user's last 96 answers and 50 actions, as of the event time `now_ms`."""
-    slots, clicked, logits = last_answers(user)
+    slot_A, answer_A, logit_A = last_answers(user)
     return UserHistory(
-        np.array(slots, np.int32),
-        np.array(clicked, np.float32),
-        np.array(logits, np.float32),
+        slot_A,
+        answer_A.astype(np.float32),
+        logit_A,
         np.array(user.action_slots, np.int32),
         np.array(user.action_kinds, np.int32),
         action_ages_s(user, now_ms),
     )
 
 
-def last_answers(user: UserState) -> tuple[list[int], list[int], list[float]]:
+def last_answers(user: UserState) -> tuple[Int32, NDArray[np.int8], Float32]:
     """Slots, answers and log-odds of the last 96 items shown, oldest first."""
-    slots: list[int] = []
-    clicked: list[int] = []
-    logits: list[float] = []
-    for answers in user.answers:
-        slots += answers.slots
-        clicked += answers.clicked
-        logits += answers.logits
-    return slots[-MAX_ANSWERS:], clicked[-MAX_ANSWERS:], logits[-MAX_ANSWERS:]
+    found = joined(user.answers)
+    last = slice(-MAX_ANSWERS, None)
+    return found.slot_A[last], found.answer_A[last], found.logit_A[last].astype(np.float32)
 
 
 def action_ages_s(user: UserState, now_ms: int) -> Float32:
     """float32[H]: how long ago the user's actions are."""
-    return np.array([max(now_ms - at_ms, 0) / 1000 for at_ms in user.action_at_ms], np.float32)
+    age_ms_H = np.maximum(now_ms - np.array(user.action_at_ms, np.int64), 0)
+    return (age_ms_H / 1000).astype(np.float32)

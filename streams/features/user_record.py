@@ -1,12 +1,14 @@
 """A user's record on disk and on the changelog: JSON with item ids and field values as text, for any worker to read."""
 
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from streams.features.answers import Answers
 from streams.features.catalogue import CatalogueColumns
-from streams.features.user_state import Answers, Offer, OpenDwell, UserState
+from streams.features.user_state import Offer, OpenDwell, UserState
 
 __all__ = ["decode_user", "encode_user"]
 
@@ -19,8 +21,10 @@ def encode_user(user: UserState, items: CatalogueColumns) -> bytes:
     ids = items.item_ids
     record: dict[str, Any] = msgspec.structs.asdict(user)
     record["action_slots"] = [ids[slot] for slot in user.action_slots]
+    record["action_kinds"], record["action_at_ms"] = user.action_kinds.tolist(), user.action_at_ms.tolist()
     record["answers"] = [
-        (a.slate_id, a.surface, a.at_ms, [ids[slot] for slot in a.slots], a.clicked, a.logits) for a in user.answers
+        (a.slate_id, a.surface, a.at_ms, [ids[slot] for slot in a.slots], a.clicked.tolist(), a.logits.tolist())
+        for a in user.answers
     ]
     record["offers"] = [
         (o.slate_id, o.policy, o.model_version, [ids[slot] for slot in o.slots], o.propensities, o.surface)
@@ -37,13 +41,15 @@ def encode_user(user: UserState, items: CatalogueColumns) -> bytes:
 def decode_user(raw: bytes, items: CatalogueColumns) -> UserState:
     """The user of `encode_user`; affinities to fields that are no longer declared are left out."""
     record: dict[str, Any] = _DECODER.decode(raw)
-    record["action_slots"] = [items.slot(item_id) for item_id in record["action_slots"]]
+    record["action_slots"] = array("i", items.slot_list(record["action_slots"]))
+    record["action_kinds"] = array("b", record["action_kinds"])
+    record["action_at_ms"] = array("q", record["action_at_ms"])
     record["answers"] = [
-        Answers(slate_id, surface, at_ms, [items.slot(item_id) for item_id in shown], clicked, logits)
+        Answers(slate_id, surface, at_ms, items.slot_list(shown), clicked, logits)
         for slate_id, surface, at_ms, shown, clicked, logits in record["answers"]
     ]
     record["offers"] = [
-        Offer(slate_id, policy, version, [items.slot(item_id) for item_id in shown], chances, surface)
+        Offer(slate_id, policy, version, items.slot_list(shown), chances, surface)
         for slate_id, policy, version, shown, chances, surface in record["offers"]
     ]
     record["affinity"] = [

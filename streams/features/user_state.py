@@ -4,14 +4,19 @@ Items and field values are kept as the worker's own numbers (slots, value ids); 
 Everything is capped, so a record stays within tens of kB however active the user is.
 """
 
+from array import array
+from itertools import compress
+
 import msgspec
+import numpy as np
 
 from models.feature_schema import EVENT_KINDS
+from streams.features.answers import Answers
 from streams.features.catalogue import CatalogueColumns
 from streams.features.count_record import NUM_DECAYED, NUM_TOTALS, TOTAL_OF_KIND
 from streams.features.decay import add_forward, as_of, grown
 
-__all__ = ["Answers", "Offer", "OpenDwell", "UserState"]
+__all__ = ["Offer", "OpenDwell", "UserState"]
 
 MAX_ACTIONS = 50
 MAX_ANSWERS = 96
@@ -28,20 +33,6 @@ SESSION_GAP_MS = 30 * 60_000
 CLICK = EVENT_KINDS.index("click")
 # How much an action says about liking a field's value; a dislike takes away what a cart gives.
 AFFINITY_WEIGHT: dict[str, float] = {"view": 1.0, "click": 1.0, "cart": 4.0, "order": 8.0, "dislike": -4.0}
-
-
-class Answers(msgspec.Struct):
-    """One shown slate as the user answered it: items, and whether each was clicked (1), disliked (-1) or passed (0).
-
-    `logits`: each item's smoothed click log-odds when it was shown.
-    """
-
-    slate_id: str
-    surface: str
-    at_ms: int
-    slots: list[int]
-    clicked: list[int]
-    logits: list[float]
 
 
 class Offer(msgspec.Struct):
@@ -80,9 +71,9 @@ class UserState(msgspec.Struct):
     last_event_ms: int = 0
     session_id: str = ""
     num_session_actions: int = 0
-    action_slots: list[int] = msgspec.field(default_factory=list)
-    action_kinds: list[int] = msgspec.field(default_factory=list)
-    action_at_ms: list[int] = msgspec.field(default_factory=list)
+    action_slots: "array[int]" = msgspec.field(default_factory=lambda: array("i"))
+    action_kinds: "array[int]" = msgspec.field(default_factory=lambda: array("b"))
+    action_at_ms: "array[int]" = msgspec.field(default_factory=lambda: array("q"))
     answers: list[Answers] = msgspec.field(default_factory=list)
     affinity: list[dict[int, float]] = msgspec.field(default_factory=list)
     affinity_base_ms: int = 0
@@ -234,5 +225,11 @@ class UserState(msgspec.Struct):
 
 def _strongest(held: dict[int, float], items: CatalogueColumns) -> dict[int, float]:
     """The values with the largest weights, either way, in the order they are held; of equal ones the last by text."""
-    kept = set(sorted(held, key=lambda value: (abs(held[value]), items.values[value]))[-KEPT_VALUES:])
-    return {value: weight for value, weight in held.items() if value in kept}
+    sizes = np.abs(np.fromiter(held.values(), np.float64, len(held)))
+    least = np.partition(sizes, -KEPT_VALUES)[-KEPT_VALUES]
+    kept = dict(compress(held.items(), (sizes >= least).tolist()))
+    if len(kept) > KEPT_VALUES:
+        equal = [value for value, weight in kept.items() if abs(weight) == least]
+        for value in sorted(equal, key=items.values.__getitem__)[: len(kept) - KEPT_VALUES]:
+            del kept[value]
+    return kept

@@ -13,12 +13,12 @@ _SEED, _M, _BITS = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
 
 def partition_for(key: str | bytes, num_partitions: int) -> int:
     """The partition of a key (text: its UTF-8) among `num_partitions`."""
-    return _hashed(key.encode() if isinstance(key, str) else key) % num_partitions
+    return _hashed(key) % num_partitions
 
 
 @lru_cache(maxsize=1 << 16)
-def _hashed(key: bytes) -> int:
-    return murmur2(key) & 0x7FFFFFFF
+def _hashed(key: str | bytes) -> int:
+    return murmur2(key.encode() if isinstance(key, str) else key) & 0x7FFFFFFF
 
 
 def murmur2(data: bytes) -> int:

@@ -40,7 +40,7 @@ class ContentTable:
             before, before_ms = self.contents.get(of), self._shown_at_ms.get(of, 0)
             if shown.shown_at_ms < before_ms:
                 continue
-            is_same = before is not None and _are_equal(before, content)
+            is_same = before == content
             if is_same and shown.shown_at_ms < before_ms + REWRITE_MS:
                 continue
             if not is_same:
@@ -65,19 +65,14 @@ def _contents(shown: Shown) -> Iterator[tuple[str, ItemContent]]:
     width = len(shown.content.dense) and len(decode_array(shown.content.dense, 1)) // num
     dense_ND = decode_array(shown.content.dense, width) if width else np.zeros((num, 0), np.float32)
     parts = np.split(codes, np.cumsum(sizes)[:-1])
-    yield from ((item, ItemContent(c, d)) for item, c, d in zip(shown.items, parts, dense_ND, strict=True))
-
-
-def _are_equal(one: ItemContent, other: ItemContent) -> bool:
-    return np.array_equal(one.code_V, other.code_V) and np.array_equal(one.dense_D, other.dense_D, equal_nan=True)
+    yield from ((item, ItemContent.of(c, d)) for item, c, d in zip(shown.items, parts, dense_ND, strict=True))
 
 
 def _encode(at_ms: int, content: ItemContent) -> bytes:
-    head = _HEAD.pack(at_ms, len(content.code_V))
-    return head + content.code_V.astype("<i4").tobytes() + content.dense_D.astype("<f4").tobytes()
+    return _HEAD.pack(at_ms, len(content.code_V)) + content.codes + content.dense
 
 
 def _decode(raw: bytes) -> tuple[int, ItemContent]:
     at_ms, num = _HEAD.unpack_from(raw)
-    codes = np.frombuffer(raw, "<i4", num, _HEAD.size)
-    return at_ms, ItemContent(codes, np.frombuffer(raw, "<f4", offset=_HEAD.size + 4 * num))
+    end = _HEAD.size + 4 * num
+    return at_ms, ItemContent(raw[_HEAD.size : end], raw[end:])

@@ -1,6 +1,7 @@
 """State as feature rows: the same values that the scorer reads, on their way to Feast."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,20 +28,30 @@ def user_rows(users: Sequence[UserState], items: ItemTable) -> RowBatch:
     ids = items.item_ids
     columns["recent_items"] = [[ids[slot] for slot in reversed(user.action_slots)] for user in users]
     for index, name in enumerate(items.fields.affinity):
-        pairs = [_affinity(user, items, index) for user in users]
-        columns[f"affinity_{name}_values"] = [[text for text, _ in held] for held in pairs]
-        columns[f"affinity_{name}_weights"] = [[weight for _, weight in held] for held in pairs]
+        texts, weights = _affinity(users, items, index)
+        columns[f"affinity_{name}_values"], columns[f"affinity_{name}_weights"] = texts, weights
     seen_ms = np.array([user.last_event_ms for user in users], np.int64)
     return RowBatch(USER_COUNTERS, [user.user_id for user in users], np.maximum(at_ms, seen_ms), columns)
 
 
-def _affinity(user: UserState, items: ItemTable, field: int) -> list[tuple[str, float]]:
-    """Values of a field with their weights at the time of the row, strongest first."""
-    if field >= len(user.affinity):
-        return []
-    kept = user.affinity_left(user.decayed_at_ms)
-    held = [(items.values[value], weight * kept) for value, weight in user.affinity[field].items()]
-    return sorted(held, key=lambda pair: (-pair[1], pair[0]))
+def _affinity(users: Sequence[UserState], items: ItemTable, field: int) -> tuple[list[list[str]], list[list[float]]]:
+    """Values of a field with their weights at the time of the row, strongest first, of equal ones the first by text.
+
+    Sorted for all users at once: the texts are compared only to rank each different one.
+    """
+    held = [user.affinity[field] if field < len(user.affinity) else {} for user in users]
+    num = np.array([len(one) for one in held], np.int64)
+    ends, total = np.cumsum(num), int(num.sum())
+    value = np.fromiter(chain.from_iterable(held), np.int64, total)
+    left = np.array([user.affinity_left(user.decayed_at_ms) for user in users])
+    weight = np.fromiter(chain.from_iterable(one.values() for one in held), np.float64, total) * np.repeat(left, num)
+    different, place = np.unique(value, return_inverse=True)
+    texts = [items.values[one] for one in different.tolist()]
+    rank = np.argsort(sorted(range(len(texts)), key=texts.__getitem__))[place]
+    order = np.lexsort((rank, -weight, np.repeat(np.arange(len(users)), num)))
+    all_texts, all_weights = [texts[one] for one in place[order].tolist()], weight[order].tolist()
+    parts = [slice(end - of_user, end) for end, of_user in zip(ends.tolist(), num.tolist(), strict=True)]
+    return [all_texts[part] for part in parts], [all_weights[part] for part in parts]
 
 
 def item_rows(slots: NDArray[np.int32], items: ItemTable) -> RowBatch:

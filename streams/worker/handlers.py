@@ -12,8 +12,9 @@ from models.tasks import CLICK_TASK
 from streams.examples.attribution import act, show
 from streams.examples.label_windows import next_deadline_ms
 from streams.examples.slates import Slate, Waiting, slate_key
+from streams.features.answers import Answers
 from streams.features.item_features import CLICK_LOGIT
-from streams.features.user_state import AFFINITY_WEIGHT, Answers
+from streams.features.user_state import AFFINITY_WEIGHT
 from streams.worker.moment import Moment
 from streams.worker.outputs import Forgotten, Trigger
 from streams.worker.requests import on_rank
@@ -32,9 +33,10 @@ TRIGGERS = frozenset({"click", "cart", "order", "dislike"})
 def on_impression(now: Moment, event: Mapping[str, Any]) -> None:
     """Items of a slate were seen: capture their features, then count them."""
     state, user, items = now.state, now.user, now.state.items
+    shown = event["items"]
     positions: dict[int, int] = {}
-    for item in event["items"]:
-        positions.setdefault(items.slot(item["item_id"]), item["position"])
+    for slot, item in zip(items.slot_list([item["item_id"] for item in shown]), shown, strict=True):
+        positions.setdefault(slot, item["position"])
     slate = _slate(now, event["slate_id"], event["surface"])
     is_first, slate.surface = not slate.shown_at_ms, event["surface"]
     offer = user.take_offer(slate.slate_id)
@@ -66,7 +68,7 @@ def _show(now: Moment, slate: Slate, slots: list[int], positions: list[int]) -> 
         slate.num_parts += number > 0
         now.out.example(shown_record(now, slate, slots, positions, captured, part=part))
     logits = [round(logit, LOGIT_DIGITS) for logit in captured.item_NI[:, CLICK_LOGIT].tolist()]
-    now.user.add_answers(Answers(slate.slate_id, slate.surface, now.at_ms, slots, [0] * len(slots), logits))
+    now.user.add_answers(Answers(slate.slate_id, slate.surface, now.at_ms, slots, bytes(len(slots)), logits))
 
 
 def _count_shown(now: Moment, slate: Slate, slots: list[int], *, is_first: bool) -> None:

@@ -1,6 +1,6 @@
 """One event on its way through the state: what every handler is given."""
 
-from dataclasses import dataclass
+import msgspec
 
 from streams.features.user_state import UserState
 from streams.settings import Settings
@@ -11,8 +11,7 @@ from streams.worker.partition_state import PartitionState
 __all__ = ["Moment"]
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """One event on its way through the state. `at_ms`: its event time; `appended_at_ms`: the broker's time."""
 
     state: PartitionState

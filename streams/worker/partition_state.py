@@ -108,8 +108,7 @@ class PartitionState:
 
     def items_changed(self, slots: Iterable[int]) -> None:
         """Note that this partition's counts of items were changed by the event at `offset`."""
-        for slot in slots:
-            self.dirty_items[slot] = self.offset
+        self.dirty_items.update(dict.fromkeys(slots, self.offset))
 
     def counted_by(self, offset: int) -> dict[int, int]:
         """Slot -> offset of the items whose latest count is that of the event at `offset`."""
@@ -139,9 +138,11 @@ class PartitionState:
             ids = self._ids[user.user_id] = EventIds(self._segments(user))
         if not ids.is_new(event_id, at_ms):
             return False
-        self._dropped_ids += [(user.user_id, number) for number in ids.forget_old(self.max_event_ms)]
-        self._dirty_ids.add((user.user_id, ids.segments[-1].number))
-        user.first_segment, user.next_segment = ids.segments[0].number, ids.segments[-1].number + 1
+        if dropped := ids.forget_old(self.max_event_ms):
+            self._dropped_ids += [(user.user_id, number) for number in dropped]
+        newest = ids.segments[-1].number
+        self._dirty_ids.add((user.user_id, newest))
+        user.first_segment, user.next_segment = ids.segments[0].number, newest + 1
         return True
 
     def _segments(self, user: UserState) -> list[Segment]:
@@ -203,7 +204,7 @@ class PartitionState:
 
     def _drain_items(self) -> list[tuple[str, bytes]]:
         counts, ids = self.items.sources[self.number], self.items.item_ids
-        changed = sorted(self.dirty_items, key=lambda slot: ids[slot])
+        changed = sorted(self.dirty_items, key=ids.__getitem__)
         counts.offset[counts.rows(changed)] = [self.dirty_items[slot] for slot in changed]
         self.dirty_items = {}
         records = zip(changed, counts.records(changed, ids), strict=True)

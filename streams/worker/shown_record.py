@@ -17,8 +17,10 @@ __all__ = ["capture_shown", "parts", "shown_record"]
 
 # What the items of one record may take, by their estimated size: with the history it stays well below what Kafka takes.
 ITEMS_BYTES = 1_000_000
-# Of base64, for four bytes.
-BYTES_PER_NUMBER = 16 / 3
+# Characters of base64 for a byte, and for a number of four.
+BASE64 = 4 / 3
+BYTES_PER_NUMBER = 4 * BASE64
+CODE_BYTES = 4
 # An id in JSON, at most: each of 256 characters escaped; its position, its kind, its chance.
 ID_BYTES = 2 * 256 + 64
 
@@ -33,7 +35,10 @@ def parts(items: ItemTable, slots: Sequence[int], captured: Captured) -> list[sl
     """Places of `slots` that fit into one record each: nearly always all of them. Long texts and vectors add up."""
     contents = [items.contents[slot] for slot in slots]
     width = captured.item_NI.shape[1] + captured.cross_NX.shape[1]
-    sizes = [ID_BYTES + BYTES_PER_NUMBER * (width + len(c.code_V) + len(c.dense_D)) for c in contents]
+    own_bytes = ID_BYTES + BYTES_PER_NUMBER * width
+    sizes = [own_bytes + BASE64 * (len(content.codes) + len(content.dense)) for content in contents]
+    if sum(sizes) <= ITEMS_BYTES:
+        return [slice(0, len(slots))]
     found, start, held = [], 0, 0.0
     for place, size in enumerate(sizes):
         if held + size > ITEMS_BYTES and place > start:
@@ -76,14 +81,14 @@ def shown_record(
 
 def _content(items: ItemTable, slots: Sequence[int]) -> ShownContent:
     contents = [items.contents[slot] for slot in slots]
-    codes, dense = [content.code_V for content in contents], [content.dense_D for content in contents]
-    return ShownContent(list(map(len, codes)), encode_arrays(codes), encode_arrays(dense))
+    codes, dense = [content.codes for content in contents], [content.dense for content in contents]
+    return ShownContent([len(one) // CODE_BYTES for one in codes], encode_arrays(codes), encode_arrays(dense))
 
 
 def _history(items: ItemTable, user: UserState, now_ms: int) -> tuple[PastAnswers, PastActions]:
     """What `capture_history` gives the scorer, as a record."""
     ids = items.item_ids
-    slots, clicked, logits = last_answers(user)
-    answers = PastAnswers([ids[slot] for slot in slots], clicked, encode_array(np.array(logits, np.float32)))
+    slot_A, answer_A, logit_A = last_answers(user)
+    answers = PastAnswers([ids[slot] for slot in slot_A.tolist()], answer_A.tolist(), encode_array(logit_A))
     shown = [ids[slot] for slot in user.action_slots]
-    return answers, PastActions(shown, list(user.action_kinds), encode_array(action_ages_s(user, now_ms)))
+    return answers, PastActions(shown, user.action_kinds.tolist(), encode_array(action_ages_s(user, now_ms)))

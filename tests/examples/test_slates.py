@@ -71,12 +71,13 @@ def test_a_record_means_the_same_to_a_worker_that_numbers_items_otherwise(slate:
     assert encode_slate(back, there) == raw
 
 
-def test_what_is_empty_takes_no_room() -> None:
-    raw = encode_slate(Slate("u", "s", 5), numbered(IDS))
-    assert msgspec.json.decode(raw) == {
-        "user_id": "u", "slate_id": "s", "created_at_ms": 5, "policy": "score", "slots": [], "waiting": [],
-        "relevance": {}, "propensities": {},
-    }  # fmt: skip
+def test_what_is_as_in_a_new_slate_takes_no_room_and_is_read_where_it_was_written() -> None:
+    slate, items = Slate("u", "s", 5), numbered(IDS)
+    short = {"user_id": "u", "slate_id": "s", "created_at_ms": 5}
+    written = {**short, "policy": "score", "slots": [], "waiting": [], "relevance": {}, "propensities": {}}
+
+    assert msgspec.json.decode(encode_slate(slate, items)) == short
+    assert decode_slate(msgspec.json.encode(written), items) == slate
 
 
 def test_two_users_may_be_given_the_same_slate_id() -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from streams.features.answers import Answers
 from streams.features.items import ItemTable
-from streams.features.user_state import Answers, UserState
+from streams.features.user_state import UserState
 from streams.settings import CatalogueFields
 from tests.features.sample_shop import CLICK, DAY_MS, IMPRESSION, NOW_MS
 

@@ -25,13 +25,15 @@ def test_the_strongest_are_those_of_sums_in_the_order_of_the_sources(sources: li
     halved = {slot: float(np.float32(weight / 2)) for slot, weight in sums.items()}
     expected = sorted(halved.items(), key=lambda pair: (-pair[1], id_of(pair[0])))[:num]
 
-    slots, weights = summed([Neighbours(weights, AT_MS) for weights in sources], np.full(10, 3, np.int32))
+    slots, weights = summed(
+        [Neighbours(weights, weights.values(), AT_MS) for weights in sources], np.full(10, 3, np.int32)
+    )
     assert dict(zip(slots.tolist(), weights.tolist(), strict=True)) == halved
     found = by_strength(*strongest(num, slots, weights, id_of), id_of)
     assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
 
 
 def test_weights_are_as_of_the_latest_click_of_any_source() -> None:
-    held = [Neighbours({1: 4.0}, AT_MS), Neighbours({2: 4.0}, AT_MS + NEIGHBOUR_HALF_LIFE_MS)]
+    held = [Neighbours([1], [4.0], AT_MS), Neighbours([2], [4.0], AT_MS + NEIGHBOUR_HALF_LIFE_MS)]
     slots, weights = summed(held, np.zeros(3, np.int32))
     assert (slots.tolist(), weights.tolist()) == ([1, 2], [1.0, 1.0])

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from streams.features.answers import Answers
 from streams.features.cross_features import NEVER_SHOWN_S, capture_cross
 from streams.features.items import ItemTable
-from streams.features.user_state import Answers, UserState
+from streams.features.user_state import UserState
 from tests.features.sample_shop import CLICK, NOW_MS, VIEW, WEEK_MS, shop, slots
 
 TEA, ALE, CUP = 1, 2, 3

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from streams.features.decay import HALF_LIVES_MS, add_decayed, add_decayed_one, add_forward, as_of, decay_to
+from streams.features.count_kernel import count_row, count_rows
+from streams.features.decay import HALF_LIVES_MS, add_forward, as_of, decay_to
 from tests.features.sample_shop import CART, CLICK, DAY_MS, HALF_HOUR_MS, NOW_MS, VIEW, WEEK_MS
 
 EVENTS = st.lists(st.tuples(st.integers(0, 5), st.integers(NOW_MS, NOW_MS + 3 * DAY_MS)), max_size=12)
+
+
+def counters(num: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Totals, decayed values and times of so many rows."""
+    return np.zeros((num, 6), np.int64), np.zeros((num, 3, 6)), np.zeros(num, np.int64)
 
 
 def test_half_lives_are_half_an_hour_a_day_and_a_week() -> None:
@@ -18,8 +25,8 @@ def test_half_lives_are_half_an_hour_a_day_and_a_week() -> None:
 
 
 def test_a_counter_halves_after_each_half_life() -> None:
-    values, at_ms = np.zeros((1, 3, 6)), np.zeros(1, np.int64)
-    add_decayed(values, at_ms, np.array([0], np.int32), CLICK, NOW_MS)
+    totals, values, at_ms = counters(1)
+    count_rows(totals, values, at_ms, np.array([0], np.int32), CLICK, NOW_MS)
 
     clicks = {
         later_ms: decay_to(values, at_ms, NOW_MS + later_ms)[0, :, CLICK].tolist()
@@ -33,17 +40,18 @@ def test_a_counter_halves_after_each_half_life() -> None:
 
 
 def test_a_late_event_adds_what_is_left_of_it_and_leaves_the_time() -> None:
-    values, at_ms = np.zeros((1, 3, 6)), np.zeros(1, np.int64)
+    totals, values, at_ms = counters(1)
     for event_at_ms in (NOW_MS, NOW_MS - DAY_MS):
-        add_decayed(values, at_ms, np.array([0], np.int32), VIEW, event_at_ms)
+        count_rows(totals, values, at_ms, np.array([0], np.int32), VIEW, event_at_ms)
 
     assert values[0, :, VIEW].tolist() == [1.0 + 2.0**-48, 1.5, 1.0 + 2 ** (-1 / 7)]
     assert at_ms.tolist() == [NOW_MS]
 
 
 def test_only_the_named_rows_and_kind_change() -> None:
-    values, at_ms = np.zeros((3, 3, 6)), np.full(3, NOW_MS, np.int64)
-    add_decayed(values, at_ms, np.array([2, 0], np.int32), CART, NOW_MS)
+    totals, values, at_ms = counters(3)
+    at_ms[:] = NOW_MS
+    count_rows(totals, values, at_ms, np.array([2, 0], np.int32), CART, NOW_MS)
 
     expected = np.zeros((3, 3, 6))
     expected[[0, 2], :, CART] = 1.0
@@ -57,24 +65,22 @@ def test_an_older_moment_never_decays_upward() -> None:
 
 @given(EVENTS)
 def test_one_row_alone_gives_the_bits_of_the_vector_path(events: list[tuple[int, int]]) -> None:
-    many, many_at = np.zeros((3, 3, 6)), np.zeros(3, np.int64)
-    one, one_at = np.zeros((3, 3, 6)), np.zeros(3, np.int64)
+    many, one = counters(3), counters(3)
     for kind, event_at_ms in events:
-        add_decayed(many, many_at, np.array([2, 0], np.int32), kind, event_at_ms)
+        count_rows(*many, np.array([2, 0], np.int32), kind, event_at_ms)
         for row in (2, 0):
-            add_decayed_one(one, one_at, row, kind, event_at_ms)
+            count_row(*one, row, kind, event_at_ms)
 
-    assert one.tobytes() == many.tobytes()
-    assert one_at.tolist() == many_at.tolist()
+    assert [held.tobytes() for held in one] == [held.tobytes() for held in many]
 
 
 @given(EVENTS)
 def test_a_list_that_grows_forward_is_worth_what_an_array_is(events: list[tuple[int, int]]) -> None:
     """Three days are 144 of the shortest half-lives: the base moves."""
-    values, at_ms = np.zeros((1, 3, 6)), np.zeros(1, np.int64)
+    totals, values, at_ms = counters(1)
     held, base_ms = [0.0] * 18, 0
     for kind, event_at_ms in events:
-        add_decayed_one(values, at_ms, 0, kind, event_at_ms)
+        count_row(totals, values, at_ms, 0, kind, event_at_ms)
         base_ms = add_forward(held, base_ms, kind, event_at_ms, 1)
 
     assert as_of(held, base_ms, int(at_ms[0])) == pytest.approx(values.ravel().tolist())
@@ -93,9 +99,9 @@ def test_the_order_of_events_does_not_matter(events: list[tuple[int, int]], rand
     shuffled = random.sample(events, len(events))
     found = []
     for log in (events, shuffled):
-        values, at_ms = np.zeros((1, 3, 6)), np.zeros(1, np.int64)
+        totals, values, at_ms = counters(1)
         for kind, event_at_ms in log:
-            add_decayed_one(values, at_ms, 0, kind, event_at_ms)
+            count_row(totals, values, at_ms, 0, kind, event_at_ms)
         found.append((values.ravel().tolist(), int(at_ms[0])))
 
     assert found[0][0] == pytest.approx(found[1][0])

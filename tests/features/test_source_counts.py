@@ -70,7 +70,7 @@ def test_a_record_becomes_the_row_and_says_what_the_row_includes() -> None:
     weights = {IDS.index(other): weight for other, weight in record.neighbours}
     before = reader.includes(4, 0)
 
-    reader.replace({4: record}, [Neighbours(weights, record.neighbours_at_ms)])
+    reader.replace({4: record}, [Neighbours(weights, weights.values(), record.neighbours_at_ms)])
 
     assert reader.record(4, IDS) == source.record(4, IDS)
     assert (list(weights), record.neighbours_at_ms) == ([9], NOW_MS)
@@ -98,7 +98,7 @@ def test_what_is_no_record_of_counts_is_refused_with_the_place(change: dict[str,
 def worth(counts: SourceCounts, slot: int) -> dict[int, float]:
     """Neighbours of a slot with their weights at the time of the latest."""
     near = counts.neighbours[slot]
-    return {other: weight * neighbours_left(near.at_ms) for other, weight in near.weights.items()}
+    return {other: weight * neighbours_left(near.at_ms) for other, weight in zip(near.slots, near.weights, strict=True)}
 
 
 def test_a_neighbour_halves_in_thirty_days_in_whichever_order_clicks_come() -> None:
@@ -149,11 +149,3 @@ def test_a_row_includes_events_up_to_its_offset_and_a_slot_without_one_none() ->
     assert [counts.includes(slot, offset) for slot, offset in ((7, 39), (7, 40), (7, 41), (8, 0))] == [
         True, True, False, False,
     ]  # fmt: skip
-
-
-def test_neighbours_as_arrays_are_those_that_are_held_now_however_many() -> None:
-    near = Neighbours()
-    for other in range(3 * NEIGHBOURS_MAX):
-        near.add(other % 100, 1.0 + other % 7, NOW_MS)
-        slots, weights = near.columns()
-        assert list(zip(slots.tolist(), weights.tolist(), strict=True)) == list(near.weights.items())

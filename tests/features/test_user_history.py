@@ -1,7 +1,8 @@
 """Answers and actions of a user, as the ranker reads them."""
 
+from streams.features.answers import Answers
 from streams.features.user_history import capture_history
-from streams.features.user_state import MAX_ANSWERS, Answers, UserState
+from streams.features.user_state import MAX_ANSWERS, UserState
 from tests.features.sample_shop import CLICK, NOW_MS, VIEW
 
 

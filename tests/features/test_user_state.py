@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.features.answers import Answers
 from streams.features.items import ItemTable
 from streams.features.user_record import decode_user, encode_user
-from streams.features.user_state import KEPT_VALUES, MAX_ACTIONS, MAX_VALUES_PER_FIELD, Answers, Offer, UserState
+from streams.features.user_state import KEPT_VALUES, MAX_ACTIONS, MAX_VALUES_PER_FIELD, Offer, UserState
 from streams.settings import CatalogueFields
 from tests.features.sample_shop import CLICK, DISLIKE, IMPRESSION, NOW_MS, VIEW, WEEK_MS, shop
 
@@ -65,7 +66,7 @@ def test_an_answer_marks_the_item_of_its_slate_only() -> None:
         user.add_answers(answers(slate, NOW_MS, TEA, ALE))
     for slate, slot, value in (("s0", ALE, 1), ("s1", TEA, -1), ("s1", CUP, 1), ("gone", TEA, 1)):
         user.answer(slate, slot, value)
-    assert [a.clicked for a in user.answers] == [[0, 1], [-1, 0]]
+    assert [a.clicked.tolist() for a in user.answers] == [[0, 1], [-1, 0]]
 
 
 def test_an_action_without_slate_belongs_to_the_newest_that_showed_the_item_a_clicked_one_first() -> None:

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from models.checkpoint import LoadedCheckpoint
+from streams.features.answers import Answers
 from streams.features.user_history import capture_history
-from streams.features.user_state import Answers, UserState
+from streams.features.user_state import UserState
 from streams.ranking.explanation import MAX_EXPLAINED
 from streams.ranking.record import PastAnswer, Ranking
 from streams.ranking.scorer import Scorer

@@ -9,8 +9,9 @@ import torch
 from models import checkpoint
 from models.checkpoint_errors import AlteredCheckpointError, MissingCheckpointError, SchemaHashError, TaskHashError
 from models.tasks import DEFAULT_TASKS, task_hash
+from streams.features.answers import Answers
 from streams.features.user_history import capture_history
-from streams.features.user_state import Answers, UserState
+from streams.features.user_state import UserState
 from streams.ranking.scorer import Float32, Scorer, Serving, UnfitModelError, load_model
 from streams.ranking.task import RankTask
 from streams.settings import RankingSettings

@@ -13,9 +13,9 @@ from streams.training.buffered_slate import BufferedSlate, Contents
 from tests.training.slates import SCHEMA, shown
 
 KNOWN: Contents = {
-    (SCHEMA.hash, "a"): ItemContent(np.array([5, 9], np.int32), np.array([1.0], np.float32)),
-    (SCHEMA.hash, "c"): ItemContent(np.array([7], np.int32), np.array([3.0], np.float32)),
-    ("other", "b"): ItemContent(np.array([8], np.int32), np.array([2.0, 2.0], np.float32)),
+    (SCHEMA.hash, "a"): ItemContent.of(np.array([5, 9], np.int32), np.array([1.0], np.float32)),
+    (SCHEMA.hash, "c"): ItemContent.of(np.array([7], np.int32), np.array([3.0], np.float32)),
+    ("other", "b"): ItemContent.of(np.array([8], np.int32), np.array([2.0, 2.0], np.float32)),
 }
 
 
