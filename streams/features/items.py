@@ -156,6 +156,7 @@ class ItemTable(CatalogueColumns):
             if near is NO_NEIGHBOURS:
                 return near
             cached = self._neighbours[slot] = by_strength(*near, self.item_ids.__getitem__)
+            self._near.pop(slot, None)  # the same, sorted
         return cached
 
     def near(self, slot: int) -> tuple[Int32, Float32]:
