@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Never
 
-import hypothesis  # noqa: F401  # imported late, deep in the run, it hits a CPython 3.11 bug in ast.parse
+import hypothesis  # imported late, deep in the run, it hits a CPython 3.11 bug in ast.parse
 import pytest
 
 from streams.clock import ManualClock
@@ -17,6 +17,10 @@ from tests.recovery.role_nursery import RoleNursery
 
 GIVEN_BROKER = os.environ.get("FRESHRANK_TEST_BOOTSTRAP_SERVERS")
 _broker_of_run: pytest.StashKey[LocalBroker] = pytest.StashKey()
+
+# Properties say what is right, not how fast: what is compiled at first use takes a second.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)

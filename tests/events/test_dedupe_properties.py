@@ -9,7 +9,7 @@ HOUR_MS = 3_600_000
 EVENTS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 60), st.booleans()), max_size=400)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(EVENTS, st.integers(1, 40))
 def test_an_id_is_new_once_within_the_horizon_however_often_memory_is_cleaned(
     events: list[tuple[int, int, bool]], stride: int
@@ -31,7 +31,7 @@ def test_an_id_is_new_once_within_the_horizon_however_often_memory_is_cleaned(
             ids.forget_old(now_ms)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(EVENTS)
 def test_ids_read_back_from_their_segments_know_the_same(events: list[tuple[int, int, bool]]) -> None:
     ids = EventIds([])

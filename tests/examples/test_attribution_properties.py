@@ -46,7 +46,7 @@ def told(actions: list[Waiting], shown_after: int) -> dict[str, list[Any]]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ACTIONS, st.integers(0, 25), st.integers(0, 25), st.integers(0, 10**6))
 def test_labels_do_not_depend_on_the_order_of_arrival(actions: list[Waiting], first: int, then: int, seed: int) -> None:
     other = list(actions)
@@ -55,7 +55,7 @@ def test_labels_do_not_depend_on_the_order_of_arrival(actions: list[Waiting], fi
     assert told(actions, first) == told(other, then)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ACTIONS)
 def test_an_action_that_comes_again_changes_nothing(actions: list[Waiting]) -> None:
     twice = [action for action in actions for _ in range(2)]
@@ -63,7 +63,7 @@ def test_an_action_that_comes_again_changes_nothing(actions: list[Waiting]) -> N
     assert told(actions, 0) == told(twice, 0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(1, 3000), max_size=900), max_size=6))
 def test_places_are_distinct_in_order_of_first_sight_and_never_beyond_the_ceiling(parts: list[list[int]]) -> None:
     slate, beyond = Slate("u", "s", SHOWN_MS), list[int]()

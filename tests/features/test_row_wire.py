@@ -44,7 +44,7 @@ def as_batch(rows: list[tuple[int, float, list[str], list[float]]]) -> RowBatch:
 
 
 @given(st.lists(ROW, min_size=1, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_columnar_bytes_parse_to_the_messages_that_feast_would_store(
     rows: list[tuple[int, float, list[str], list[float]]],
 ) -> None:

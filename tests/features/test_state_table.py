@@ -95,7 +95,7 @@ class TableAgainstDict(RuleBasedStateMachine):
 
 
 TestTableAgainstDict = TableAgainstDict.TestCase
-TestTableAgainstDict.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestTableAgainstDict.settings = settings(max_examples=40, stateful_step_count=30)
 
 
 def test_the_longest_unused_clean_objects_leave_first_and_changed_ones_stay(tmp_path: Path) -> None:

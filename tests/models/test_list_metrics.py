@@ -36,7 +36,7 @@ def test_results_follow_the_numbers_of_the_slates_and_are_nan_without_a_positive
 
 
 @given(st.integers(0, 2**16), st.integers(1, 8), st.integers(1, 12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_ndcg_equals_scikit_learn_list_by_list(seed: int, num_slates: int, k: int) -> None:
     rng = np.random.default_rng(seed)
     slate = rng.integers(0, num_slates, 40)
@@ -52,7 +52,7 @@ def test_ndcg_equals_scikit_learn_list_by_list(seed: int, num_slates: int, k: in
 
 
 @given(st.integers(0, 2**16), st.integers(1, 8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_reciprocal_rank_equals_scikit_learn_list_by_list(seed: int, num_slates: int) -> None:
     """Of lists with one positive, its label ranking average precision is the reciprocal rank."""
     rng = np.random.default_rng(seed)
@@ -71,7 +71,7 @@ def test_reciprocal_rank_equals_scikit_learn_list_by_list(seed: int, num_slates:
 
 
 @given(st.integers(0, 2**16))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_with_ties_ranked_by_position_ndcg_is_that_of_scikit_learn_for_scores_without_ties(seed: int) -> None:
     """Equal scores, made different by a little less for every place further down."""
     rng = np.random.default_rng(seed)
@@ -94,7 +94,7 @@ def test_lists_that_scikit_learn_does_not_take_have_values_of_their_own() -> Non
 
 
 @given(st.integers(0, 2**16), st.integers(1, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_gauc_is_the_auc_of_each_slate_weighed_by_rows(seed: int, num_slates: int) -> None:
     rng = np.random.default_rng(seed)
     slate, y, p = rng.integers(0, num_slates, 30), rng.integers(0, 2, 30).astype(float), np.round(rng.random(30), 1)

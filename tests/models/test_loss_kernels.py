@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -38,7 +38,7 @@ def value_and_gradient(loss: str, scores: Tensor, targets: Targets) -> tuple[Ten
 
 @pytest.mark.parametrize("loss", ["bce", "ordinal", "pairwise"])
 # The first call compiles.
-@settings(deadline=None)
+
 @given(st.integers(0, 90), st.integers(1, 9), st.integers(0, 10**6))
 def test_value_and_gradient_are_those_of_the_tensors(loss: str, num_rows: int, num_slates: int, seed: int) -> None:
     scores, targets = targets_of(loss, num_rows, num_slates, seed)

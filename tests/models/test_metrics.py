@@ -25,7 +25,7 @@ def same(found: float, expected: float) -> None:
 
 
 @given(LABELS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_metrics_equal_those_of_scikit_learn_on_random_and_degenerate_rows(rows: tuple[Floats, Floats]) -> None:
     y, p = rows
     decided = p >= 0.5
@@ -48,7 +48,7 @@ def test_log_loss_of_float32_uses_its_own_epsilon_as_scikit_learn_does() -> None
 
 
 @given(LABELS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_xauc_of_two_grades_is_the_auc_and_of_many_the_share_of_pairs_in_order(rows: tuple[Floats, Floats]) -> None:
     y, p = rows
     same(metrics.xauc(y, p), metrics.auc(y, p))

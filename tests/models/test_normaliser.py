@@ -7,7 +7,7 @@ from models.normaliser import CLIP, Normaliser
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(0, 2**16))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_moments_of_many_batches_equal_those_of_all_rows_at_once(sizes: list[int], seed: int) -> None:
     rows = np.random.default_rng(seed).normal(100.0, 5.0, (sum(sizes), 3)).astype(np.float32)
     normaliser = Normaliser(3)

@@ -91,7 +91,7 @@ def test_a_step_down_the_gradient_raises_the_clicked_row(loss: Loss) -> None:
 
 
 @given(st.integers(0, 2**16), st.integers(1, 6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_vectorised_losses_equal_a_loop_over_slates(seed: int, num_slates: int) -> None:
     torch.manual_seed(seed)
     num_rows = 20

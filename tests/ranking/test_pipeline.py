@@ -68,7 +68,7 @@ def test_a_ranking_says_what_was_known_and_how_it_was_scored() -> None:
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from(IDS), unique=True), st.integers(0, 2))
 def test_every_item_of_a_request_comes_back_exactly_once_by_score(named: list[str], version: int) -> None:
     ranking = published([rank_task(ITEMS, named)], ITEMS, served(version), Settings(), 0)[0]

@@ -112,7 +112,7 @@ def test_two_users_may_be_given_the_same_slate_id(open_buffer: OpenBuffer) -> No
     assert buffer.num_slates == 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.permutations(HISTORY * 2), st.lists(st.integers(0, 2 * len(HISTORY)), max_size=4), st.integers(0, len(HISTORY))
 )
@@ -134,7 +134,7 @@ def test_any_order_duplicates_and_chunks_give_the_same_content(
         mixed.close()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(HISTORY), st.lists(st.integers(0, len(HISTORY)), max_size=3))
 def test_the_queue_depends_on_the_records_alone_and_not_on_how_they_were_chunked(
     records: Sequence[Record], cuts: list[int]

@@ -64,7 +64,7 @@ def flush(engine: Partition, store: StateStore) -> None:
     engine.state.written(cached_users=3)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RAWS, CUTS)
 def test_any_log_gives_the_same_however_it_is_cut(
     open_engine: Open, raws: list[bytes | None], cuts: list[tuple[int, bool, bool]]
