@@ -37,8 +37,6 @@ def value_and_gradient(loss: str, scores: Tensor, targets: Targets) -> tuple[Ten
 
 
 @pytest.mark.parametrize("loss", ["bce", "ordinal", "pairwise"])
-# The first call compiles.
-
 @given(st.integers(0, 90), st.integers(1, 9), st.integers(0, 10**6))
 def test_value_and_gradient_are_those_of_the_tensors(loss: str, num_rows: int, num_slates: int, seed: int) -> None:
     scores, targets = targets_of(loss, num_rows, num_slates, seed)
