@@ -28,6 +28,7 @@ from streams.features.catalogue import CatalogueColumns
 from streams.ranking.item_sides import ItemSides
 from streams.ranking.task import RankTask
 from streams.ranking.task_inputs import task_inputs
+from streams.ranking.thompson import Contest, chances
 from streams.settings import RankingSettings
 
 __all__ = [
@@ -66,6 +67,9 @@ def compile_scoring(schema: FeatureSchema, tasks: Sequence[Task]) -> None:
         ranker = Ranker(RankerConfig(), schema, tasks).eval()
     ranker.freeze()
     _check(ranker, version=0)
+    with torch.inference_mode():
+        predict_raised(ranker, ranker.prepare(_probe(ranker)), torch.arange(PROBE_SLATES))
+    chances([Contest([0, 1], [0.0, 0.0], [1.0, 1.0])], [0])
 
 
 @dataclass(frozen=True, slots=True)
