@@ -51,8 +51,7 @@ def test_what_was_set_aside_is_not_looked_at_again_and_new_cycles_are_collected(
     heap.prepare()
     kept = [Node() for _ in range(1000)]
     heap.set_aside()
-    aside = gc.get_freeze_count()
-    assert aside >= len(kept)
+    assert gc.get_freeze_count() >= len(kept)
     for node in kept:
         node.me = node
     del node
@@ -60,7 +59,7 @@ def test_what_was_set_aside_is_not_looked_at_again_and_new_cycles_are_collected(
     new = Node()
     new.me = new
     del new
-    collected = gc.collect()
-    assert (1 <= collected < 1000, gc.get_freeze_count()) == (True, aside)
+    # How many are set aside may fall meanwhile: what nobody refers to any more goes without a collector.
+    assert 1 <= gc.collect() < 1000
     gc.unfreeze()
     assert gc.collect() >= 1000
