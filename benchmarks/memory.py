@@ -125,6 +125,8 @@ def main() -> None:
     parser.add_argument("--warm-events", type=int, default=60_000, help="history before the soak")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     given = parser.parse_args()
+    if len(given.users) < 2 and not given.soak_minutes:
+        parser.error("--users: two or more growing numbers are needed, as the slope between the last two is told")
     ran_on = machine()
     with tempfile.TemporaryDirectory(prefix="freshrank-memory-") as folder:
         settings = Settings().model_copy(update={"data_dir": Path(folder, "run")})

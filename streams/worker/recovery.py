@@ -79,7 +79,7 @@ async def open_state(
         num_restored += len(records)
         store.write((record.key or b"", record.value) for record in records)
 
-    # Nothing is beyond the end; often, when partitions move back, nothing is before it either.
+    # Of one that was opened here last, and not written since, all is known.
     if changelog_next != taken.end:
         changelog_next = await read_partition(settings, topic, number, changelog_next, take)
         decided = await _decided(settings, topic, number, changelog_next, taken) if changelog_next < taken.end else 0
